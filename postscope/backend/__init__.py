@@ -1,0 +1,1 @@
+"""The service: domain rules, relational data and the HTTP interface."""

@@ -1,0 +1,1 @@
+"""One module a noun: parse the request, call the domain, answer."""

@@ -1,0 +1,1 @@
+"""Vectors and meaning: pure functions and small classes."""

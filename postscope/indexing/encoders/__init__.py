@@ -1,0 +1,1 @@
+"""Encoders: content to unit vectors of one space."""

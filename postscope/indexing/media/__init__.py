@@ -1,0 +1,1 @@
+"""Media bytes to normalised content."""

@@ -1,0 +1,1 @@
+"""Alembic migrations of the tables, versioned migrations of the collections."""

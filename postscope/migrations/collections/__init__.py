@@ -1,0 +1,1 @@
+"""Versioned creation of vector collections, and the switch of a space."""

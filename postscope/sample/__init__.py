@@ -1,0 +1,1 @@
+"""The sample of posts that ships with Postscope."""
