@@ -48,6 +48,24 @@ class Space:
         return f"{slug[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Centres:
+    """Where each kind of vector of a space gathers: subtract it, then bring the rest back to unit length.
+
+    In a shared space texts, queries and images sit in cones of their own (the modality gap); cosines of
+    centred vectors are what can be compared.
+
+    Attributes:
+        text: shape (dim,), to subtract from document vectors. Not of unit length.
+        query: the same for query vectors.
+        image: the same for image vectors.
+    """
+
+    text: npt.NDArray[np.float32]
+    query: npt.NDArray[np.float32]
+    image: npt.NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class SparseVector:
     """A bag of keyword terms: unsigned 32-bit term ids, strictly increasing, and their weights (> 0)."""
