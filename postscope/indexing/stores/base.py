@@ -78,10 +78,18 @@ class Stored:
 class VectorStore(Protocol):
     """Collections of points, on disk or on a server.
 
-    Cosine, higher is better, ``score >= min_score``; results ordered by score (falling) then id (rising);
-    ``limit`` is always honoured and 0 gives nothing. Deleting a missing id is silent. A collection name may be an
-    alias wherever a name is read. An upsert is on disk and visible to the next query when the call returns, and
-    replaces the whole point. All methods are safe to call from several threads.
+    Cosine, higher is better, ``score >= min_score``, compared in float32; results ordered by score (falling)
+    then id (rising), ties at the limit included (among the 10,000 best); ``limit`` is always honoured and 0
+    gives nothing. Deleting a missing id is silent. A collection name may be an alias wherever a name is
+    read, but ``create`` and ``drop`` take a collection's own name. An upsert is on disk and visible to the
+    next query when the call returns, and replaces the whole point; of two points with one id in a batch the
+    later wins. Callers put only whole numbers into an integer field and only booleans into a bool field. A
+    nested payload value is named by its path (``layout.field_path``). All methods are safe to call from
+    several threads.
+
+    Beside the errors below, every method raises ``CollectionMissing`` where there is no such collection,
+    ``StoreUnavailable`` where the store does not answer or is closed, and ``ValueError``, naming the
+    argument, for what could never be right: a name, a vector's name or shape, a value that is not finite.
     """
 
     def create(self, collection: str, dim: int, fields: Mapping[str, FieldKind]) -> None:
@@ -90,7 +98,7 @@ class VectorStore(Protocol):
         ...
 
     def drop(self, collection: str) -> None:
-        """Remove it and its aliases; a missing one is silent."""
+        """Remove it and its aliases; a missing one, or an alias, is silent."""
         ...
 
     def collections(self) -> list[str]:
@@ -105,13 +113,17 @@ class VectorStore(Protocol):
         """The collection an alias points at (a collection's own name gives itself); None if there is none."""
         ...
 
-    def upsert(self, collection: str, points: Sequence[Point]) -> None: ...
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        """Add or replace points. Every point is checked before the first is written; ``WrongDimension``."""
+        ...
 
     def set_payload(self, collection: str, payloads: Mapping[UUID, Payload]) -> None:
         """Overwrite the named keys of the payload of points that exist; missing ids are silent."""
         ...
 
-    def delete(self, collection: str, ids: Sequence[UUID]) -> None: ...
+    def delete(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Remove points; missing ids are silent."""
+        ...
 
     def query(
         self,
@@ -140,7 +152,7 @@ class VectorStore(Protocol):
         ...
 
     def retrieve(self, collection: str, ids: Sequence[UUID], *, with_vectors: bool = True) -> list[Stored]:
-        """The points that exist, in the order asked."""
+        """The points that exist, in the order asked (as often as asked). Vectors come back of unit length."""
         ...
 
     def scroll(
@@ -156,11 +168,14 @@ class VectorStore(Protocol):
     def facet(
         self, collection: str, field: str, *, filter: Filter | None = None, limit: int = 10
     ) -> list[tuple[str, int]]:
-        """Values of a keyword field and how many points have each: by count falling, then value rising."""
+        """Values of a keyword field of ``create`` and how many points have each: by count falling, then value
+        rising."""
         ...
 
     def ready(self) -> None:
         """Raise ``StoreUnavailable`` (with the reason) unless the store can answer now."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of files and connections; again is harmless; other calls then raise ``StoreUnavailable``."""
+        ...
