@@ -46,7 +46,7 @@ class BlobsUnavailable(BlobError):
 
 
 class BlobStore(Protocol):
-    """Content-addressed files. A name is a SHA-256 in 64 lower-case hex digits; any other raises ``ValueError``.
+    """Content-addressed files. A name is a SHA-256 in 64 lower-case hex digits; others raise ``ValueError``.
 
     A blob is either wholly there or not there at all, also after a crash. Safe to use from several threads
     and processes at once.

@@ -168,6 +168,15 @@ def test_a_broken_profile_is_ignored(profile: bytes) -> None:
     assert_upright(opened(make.encoded(make.corners(), "JPEG", quality=95, icc_profile=profile)))
 
 
+def test_a_profile_whose_description_promises_millions_of_languages() -> None:
+    profile = bytearray(make.swapped_profile())
+    profile[profile.index(b"mluc") + 9] = 0xFF
+    data = make.encoded(make.corners(), "PNG", icc_profile=bytes(profile))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert near(opened(data), LOWER_RIGHT, (255, 255, 255))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
 def test_a_grey_picture_with_a_profile_for_colours() -> None:
     data = make.encoded(make.corners().convert("L"), "PNG", icc_profile=make.swapped_profile())
     assert opened(data).mode == "RGB"

@@ -36,6 +36,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 _MAX_SCANS: Final = 200
 """A progressive JPEG has about ten scans; thousands keep a decoder busy for minutes."""
 
+_SRGB_NAMES: Final = (b"sRGB", "sRGB".encode("utf-16-be"))
 _MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 _DECODERS: Final = {
     "image/jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -225,10 +226,12 @@ def _in_srgb(image: Image.Image, profile: object) -> Image.Image | None:
         return None
     if profile[16:20].strip() != {"L": b"GRAY", "RGB": b"RGB", "CMYK": b"CMYK"}[image.mode]:
         return None
+    if any(
+        name in profile for name in _SRGB_NAMES
+    ):  # not parsed: a crafted description takes 200 MB of memory
+        return None
     try:
         embedded = ImageCms.getOpenProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(embedded):
-            return None
         return ImageCms.profileToProfile(image, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
