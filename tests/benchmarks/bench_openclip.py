@@ -1,6 +1,6 @@
 """What the open_clip encoder costs over the bare model: ``python -m tests.benchmarks.bench_openclip``.
 
-ViT-B-32 with seeded weights (the time does not depend on them); each figure is a ratio of two loops of one run.
+ViT-B-32 with seeded weights, since the time does not depend on them; each ratio is of two loops.
 """
 
 from __future__ import annotations
