@@ -583,6 +583,13 @@ def test_facets_by_count_then_value(store: VectorStore, posts: str) -> None:
     assert store.facet(posts, "source", filter=Filter(must=(InRange("likes", gt=9),))) == [("c", 1), ("z", 1)]
 
 
+def test_a_value_nobody_has_any_more_is_no_facet(store: VectorStore, posts: str) -> None:
+    store.upsert(posts, [point(1, payload={"source": "a"}), point(2, payload={"source": "b"})])
+    store.delete(posts, [uid(1)])
+    assert store.facet(posts, "source") == [("b", 1)]
+    assert store.facet(posts, "source", filter=Filter(must=(HasId((uid(1),)),))) == []
+
+
 def test_a_list_counts_once_for_each_of_its_values(store: VectorStore, posts: str) -> None:
     store.upsert(posts, [point(1, payload={"tags": ["a", "b"]}), point(2, payload={"tags": ["b"]}), point(3)])
     assert store.facet(posts, "tags") == [("b", 2), ("a", 1)]

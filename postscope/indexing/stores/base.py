@@ -56,7 +56,11 @@ class DenseQuery:
 
 @dataclass(frozen=True, slots=True)
 class SparseQuery:
-    """Sum over shared terms of query weight, stored weight and the term's inverse document frequency."""
+    """Sum over shared terms of query weight, stored weight and the term's inverse document frequency.
+
+    The frequency is among points that have keywords; deleted and replaced ones may count until the
+    engine next builds its index.
+    """
 
     vector: SparseVector
     using: str = "keywords"

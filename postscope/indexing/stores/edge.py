@@ -23,7 +23,7 @@ from postscope.indexing.stores.edge_files import FolderLock, live_collections, r
 from postscope.indexing.stores.edge_read import READ_SLICE, fetcher, pages, retrieve
 from postscope.indexing.stores.filters_edge import to_edge
 from postscope.indexing.stores.layout import check_name, check_points, check_query, slices, unique
-from postscope.indexing.stores.ordering import best_of_each, engine_threshold
+from postscope.indexing.stores.ordering import best_of_each, engine_threshold, ordered_facets
 from postscope.indexing.types import Filter, Match, Payload, Point
 
 WRITE_SLICE = 32
@@ -227,7 +227,7 @@ class EdgeStore:
             return []
         request = edge.FacetRequest(field, limit=limit, exact=True, filter=to_edge(filter))
         hits = source.read(lambda shard: shard.facet(request).hits)
-        return sorted(((str(hit.value), hit.count) for hit in hits), key=lambda pair: (-pair[1], pair[0]))
+        return ordered_facets((str(hit.value), hit.count) for hit in hits)
 
     # --- life -----------------------------------------------------------------------------------------
 

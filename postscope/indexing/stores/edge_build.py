@@ -67,8 +67,12 @@ class BuildReport:
 
 
 def unindexed(store: EdgeStore, collection: str) -> int:
-    """About how many points are scanned because no index build has taken them in."""
-    return max(0, store.count(collection) - store.collection(collection).manifest.indexed)
+    """About how many points are scanned because no index build has taken them in as they are now.
+
+    Points replaced before the store was last opened count as indexed; points written twice count twice.
+    """
+    count, source = store.count(collection), store.collection(collection)
+    return min(count, max(count - source.manifest.indexed, source.written))
 
 
 def build_index(

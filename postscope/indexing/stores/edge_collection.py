@@ -45,7 +45,8 @@ class EdgeCollection:
 
     Two locks. ``_turns`` is held for one engine call at a time, queries and writes alike. ``_writing`` is
     held around a slice of writes, and for as long as writes must pause: while the shard is copied and while a
-    new one is put in its place. It is always taken first.
+    new one is put in its place. It is always taken first. ``written`` counts what was written since the shard
+    was opened or built.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, shard: edge.EdgeShard) -> None:
@@ -55,6 +56,7 @@ class EdgeCollection:
         self._gone: StoreError | None = None
         self._turns = Turns()
         self._writing = Lock()
+        self.written = 0
         self._unflushed = 0
         self._journal: set[UUID] | None = None
 
@@ -98,6 +100,7 @@ class EdgeCollection:
                 for operation in operations:
                     shard.update(operation)
             self._unflushed += len(ids)
+            self.written += len(ids)
 
     def sync(self) -> None:
         """Put everything written so far on the disk itself."""
@@ -157,6 +160,7 @@ class EdgeCollection:
             StoreBusy: a build is under way already.
         """
         with self._writing:
+            self.ensure_live()
             if self._journal is not None:
                 raise StoreBusy(f"collection {self.name!r}: an index is being built already")
             self._flush()
@@ -191,6 +195,7 @@ class EdgeCollection:
                 manifest.save(self.folder)
                 self._shard = shard
                 old_folder, self.manifest = self.manifest.folder(self.folder), manifest
+                self.written = len(self._journal or ())
                 self._journal = None
                 self._unflushed = 0
             old.close()

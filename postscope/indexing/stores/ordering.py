@@ -5,7 +5,7 @@ The engines order ties as they please and compare ``min_score`` strictly, so bot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -59,6 +59,11 @@ def best_of_each(
         for i, found in zip(asked, first, strict=True):
             answers[i] = _settle(fetch, queries[i], limit, found)
     return [_at_least(min_score, matches) for matches in answers]
+
+
+def ordered_facets(hits: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """By count falling, then value rising; without the values that no point has any more."""
+    return sorted((hit for hit in hits if hit[1] > 0), key=lambda hit: (-hit[1], hit[0]))
 
 
 def _settle(fetch: Fetch, query: Query, limit: int, found: list[Match]) -> list[Match]:

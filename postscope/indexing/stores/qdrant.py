@@ -18,7 +18,7 @@ from postscope.indexing.stores.base import (
 )
 from postscope.indexing.stores.filters_qdrant import to_qdrant
 from postscope.indexing.stores.layout import check_points, check_query, slices, unique
-from postscope.indexing.stores.ordering import Fetch, best_of_each, engine_threshold
+from postscope.indexing.stores.ordering import Fetch, best_of_each, engine_threshold, ordered_facets
 from postscope.indexing.stores.qdrant_codec import (
     from_record,
     from_scored,
@@ -228,7 +228,7 @@ class QdrantStore(QdrantCollections):
             hits = self.client.facet(
                 collection, field, facet_filter=to_qdrant(filter), limit=limit, exact=True
             ).hits
-        return sorted(((str(hit.value), hit.count) for hit in hits), key=lambda pair: (-pair[1], pair[0]))
+        return ordered_facets((str(hit.value), hit.count) for hit in hits)
 
 
 def _check_all(queries: Sequence[Query], dim: int, collection: str) -> None:
