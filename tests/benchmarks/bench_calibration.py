@@ -1,4 +1,4 @@
-"""How well relevance 0.5 divides the sample: ``python -m tests.benchmarks.bench_calibration [bundled|bundled-en]``.
+"""How well relevance 0.5 divides the sample: ``python -m tests.benchmarks.bench_calibration [bundled-en]``.
 
 Fitted on every second query and measured on the others, then the other way round.
 """

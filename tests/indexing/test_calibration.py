@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from PIL import Image
 
 from postscope.indexing.calibration import (
     UNFITTED,
-    CalibrationError,
     SpaceCalibration,
     centred,
 )
@@ -267,55 +265,3 @@ def test_a_single_relevant_pair_gives_a_finite_curve(encoder: TwoCones) -> None:
 def test_labels_that_do_not_match_their_posts_are_refused(field: str) -> None:
     with pytest.raises(ValueError, match=field):
         replace(reference(), **{field: ()})
-
-
-# --- files
-
-
-def test_a_saved_calibration_scores_the_same(
-    encoder: TwoCones, calibration: SpaceCalibration, tmp_path: Path
-) -> None:
-    path = tmp_path / "new" / "space.npz"
-    calibration.save(path)
-    calibration.save(path)
-    loaded = SpaceCalibration.load(path)
-    assert loaded.logistic == calibration.logistic
-    assert [p.name for p in path.parent.iterdir()] == ["space.npz"]
-    vector = query(calibration, encoder, "topic2 9")
-    assert np.array_equal(query(loaded, encoder, "topic2 9"), vector)
-    assert loaded.scorer(vector, "text") == calibration.scorer(vector, "text")
-
-
-def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match=r"absent\.npz"):
-        SpaceCalibration.load(tmp_path / "absent.npz")
-
-
-@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut"])
-def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "space.npz"
-    path.write_bytes(content)
-    with pytest.raises(CalibrationError, match="not a readable calibration"):
-        SpaceCalibration.load(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"format": np.int64(99)}, "format 99"),
-        ({"cohort_text": np.array([{"pickled": 1}], dtype=object)}, "not a readable"),
-        ({"cohort_text": np.zeros((3, DIM + 1))}, "dimension"),
-        ({"cohort_media": np.full((3, DIM), np.nan)}, "finite"),
-        ({"logistic": np.array([[0.0, 1.0]])}, "slope"),
-        ({"pairs": np.array([["text", "smell"]])}, "not a readable"),
-    ],
-)
-def test_arrays_that_save_does_not_write_are_refused(
-    change: dict[str, np.ndarray], reason: str, calibration: SpaceCalibration, tmp_path: Path
-) -> None:
-    path = tmp_path / "space.npz"
-    calibration.save(path)
-    with np.load(path) as arrays:
-        np.savez(path, **({name: arrays[name] for name in arrays.files} | change))
-    with pytest.raises(CalibrationError, match=reason):
-        SpaceCalibration.load(path)
