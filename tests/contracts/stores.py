@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from hypothesis import strategies as st
 
-from postscope.indexing.stores.base import FieldKind
+from postscope.indexing.stores.base import DenseQuery, FieldKind
 from postscope.indexing.types import (
     AnyOf,
     Condition,
@@ -32,6 +33,10 @@ FIELDS: dict[str, FieldKind] = {
     "score": "float",
     "flagged": "bool",
 }
+
+
+SERVER = os.environ.get("POSTSCOPE_QDRANT_URL")
+"""Where a real server is, if there is one; its contract-* and congruence-* collections are dropped."""
 
 
 def uid(n: int) -> UUID:
@@ -63,6 +68,13 @@ def terms(**weights: float) -> SparseVector:
     """terms(t3=1.0): term 3 with weight 1."""
     pairs = sorted((int(name[1:]), weight) for name, weight in weights.items())
     return SparseVector(tuple(i for i, _ in pairs), tuple(w for _, w in pairs))
+
+
+def ids(matches: Sequence[Any]) -> list[int]:
+    return [match.id.int for match in matches]
+
+
+TEXT = DenseQuery(unit(1), "text")
 
 
 # --- filters, in plain Python ------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from tests.contracts.stores import (
     DIM,
     FIELDS,
     IDS,
+    SERVER,
     SOURCES,
     TAGS,
     random_payload,
     random_point,
     random_vector,
 )
-from tests.contracts.test_stores import SERVER
 
 # The local mode says of itself that it scans and has no payload indexes.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect", "ignore:Local mode performs")

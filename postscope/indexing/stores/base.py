@@ -1,4 +1,4 @@
-"""The ``VectorStore`` swap point. Its contract suite is ``tests/contracts/test_stores.py``."""
+"""The ``VectorStore`` swap point. Its contract suite is ``tests/contracts/test_stores*.py``."""
 
 from __future__ import annotations
 

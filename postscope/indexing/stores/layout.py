@@ -16,7 +16,7 @@ HNSW_M = 24
 """Edges a node in the graph. More than the engine's 16: a filter that keeps half of the points cuts half."""
 HNSW_EF_CONSTRUCT = 200
 """Candidates weighed for each node while the graph is built."""
-HNSW_EF = 256
+HNSW_EF = 128
 """Candidates weighed by an approximate query. With the above: recall@10 of at least 0.98 under filters
 (``tests/benchmarks/bench_stores.py`` measures it)."""
 FULL_SCAN_KB = 10_000
