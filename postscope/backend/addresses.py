@@ -86,9 +86,7 @@ def is_public(address: Address, allowed: Sequence[Network] = ()) -> bool:
     return real in _PUBLIC_V6 and not any(real in network for network in _NOT_PUBLIC_V6)
 
 
-def vetted_addresses(
-    host: str, resolver: Resolver, timeout: float, allowed: Sequence[Network] = ()
-) -> tuple[str, ...]:
+def vetted_addresses(host: str, resolver: Resolver, timeout: float, allowed: Sequence[Network] = ()) -> tuple[str, ...]:
     """The addresses of a host, each one checked; connect to these and to nothing else.
 
     Args:

@@ -96,9 +96,7 @@ def open_blobs(url: str, **options: Any) -> BlobStore:
     except ImportError as error:
         extra = "s3" if parts.scheme in ("s3", "s3a") else None
         hint = f"pip install 'postscope[{extra}]'" if extra else str(error)
-        raise BlobsUnavailable(
-            f"blobs at {parts.scheme}:// need a library that is missing: {hint}"
-        ) from error
+        raise BlobsUnavailable(f"blobs at {parts.scheme}:// need a library that is missing: {hint}") from error
     except ValueError as error:
         raise BlobsUnavailable(f"no blob store at {parts.scheme}://: {error}") from error
     return RemoteBlobs(files, str(root))
@@ -183,9 +181,7 @@ class RemoteBlobs:
             sha256 = _copied(content, staged)
             staged.flush()
             if not self.exists(sha256):
-                with (
-                    _remote_errors()
-                ):  # not through open(): it would commit half a file when it is interrupted
+                with _remote_errors():  # not through open(): it would commit half a file when it is interrupted
                     self._files.put_file(staged.name, self._path(sha256))
         return sha256
 

@@ -1,0 +1,74 @@
+"""The engine, one session per unit of work, and what happens after a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from postscope.backend.errors import NotReady
+
+Clock = Callable[[], datetime]
+
+_AFTER_COMMIT = "postscope.after_commit"
+
+
+def utc_now() -> datetime:
+    """The clock of a running system; tests hand in their own."""
+    return datetime.now(UTC)
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run ``action`` once if and when this session's transaction commits; a rollback forgets it."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+class Database:
+    """Connections to PostgreSQL. Safe to share between threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout: float = 60.0) -> None:
+        options = f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC"
+        self.engine: Engine = create_engine(
+            _with_driver(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"options": options, "connect_timeout": 5, "application_name": "postscope"},
+        )
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self._sessions, "after_commit", _run_after_commit)
+        event.listen(self._sessions, "after_rollback", lambda session: session.info.pop(_AFTER_COMMIT, None))
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One unit of work: commits on success, rolls back on an exception."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def ready(self) -> None:
+        """Raise ``NotReady`` unless the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError as error:
+            raise NotReady("the database does not answer", code="database_down") from error
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _run_after_commit(session: Session) -> None:
+    for action in session.info.pop(_AFTER_COMMIT, []):
+        action()
+
+
+def _with_driver(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if scheme in ("postgres", "postgresql"):
+        scheme = "postgresql+psycopg"
+    return f"{scheme}{separator}{rest}"

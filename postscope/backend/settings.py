@@ -1,0 +1,201 @@
+"""Every setting of Postscope: one frozen tree, read from the environment (``POSTSCOPE_…``) and an optional file.
+
+A bad value stops the start with a message that names it. ``docs/settings.md`` lists them all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from postscope.backend.errors import BadSettings
+
+
+class Mode(StrEnum):
+    """How Postscope runs: all in one process, or spread over servers."""
+
+    EMBEDDED = "embedded"
+    DISTRIBUTED = "distributed"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Group):
+    """PostgreSQL. Without a URL the embedded mode starts its own in the data folder."""
+
+    url: SecretStr | None = Field(None, description="postgresql://user:password@host:port/name")
+    pool_size: Annotated[int, Field(ge=1, le=200)] = 10
+    statement_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
+
+
+class StoreSettings(_Group):
+    """Qdrant. Without a URL the embedded mode keeps the vectors in the data folder."""
+
+    url: str | None = Field(None, description="http://host:6333")
+    api_key: SecretStr | None = None
+    shards: Annotated[int, Field(ge=1)] = 1
+    replicas: Annotated[int, Field(ge=1)] = 1
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    index_from: Annotated[int, Field(ge=1_000)] = Field(
+        100_000, description="embedded: build an approximate index beside from this many posts on"
+    )
+
+
+class QueueSettings(_Group):
+    """Redis, the bell of the workers and the memory of the rate limits. Only the distributed mode has one."""
+
+    url: SecretStr | None = Field(None, description="redis://host:6379/0")
+
+
+class WorkSettings(_Group):
+    """How work is claimed, retried and given up."""
+
+    batch: Annotated[int, Field(ge=1, le=1_000)] = Field(64, description="posts claimed at a time")
+    lease_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="after this a silent worker is dead")
+    max_attempts: Annotated[int, Field(ge=1)] = 6
+    retry_base_seconds: Annotated[float, Field(gt=0)] = Field(2.0, description="pause after the first failure")
+    retry_cap_seconds: Annotated[float, Field(gt=0)] = 900.0
+    sweep_seconds: Annotated[float, Field(gt=0)] = Field(2.0, description="how often lost bells are made good")
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="embedded: threads that run the stages")
+    backlog_alarm_seconds: Annotated[float, Field(gt=0)] = Field(
+        900.0, description="/readyz answers 503 when the oldest waiting work is older"
+    )
+
+
+class EncoderSettings(_Group):
+    """The model that makes the space."""
+
+    name: str = Field("bundled", description="bundled, bundled-en, or open_clip:<model>/<pretrained>")
+    text_model: str | None = Field(None, description="a sentence-transformers model aligned to the open_clip model")
+    device: str = Field("auto", description="auto, cpu or cuda")
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: one a core")
+    text_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the text in the fused vector")
+    media_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the media in the fused vector")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in ("bundled", "bundled-en") or value.startswith("open_clip:"):
+            return value
+        raise ValueError("must be 'bundled', 'bundled-en' or 'open_clip:<model>/<pretrained>'")
+
+
+class MediaSettings(_Group):
+    """Limits on what is fetched, uploaded and decoded."""
+
+    max_bytes: Annotated[int, Field(ge=1)] = 25 * 1024 * 1024
+    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    max_per_post: Annotated[int, Field(ge=1, le=100)] = 20
+    fetch_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
+    fetch_ports: tuple[int, ...] = (80, 443)
+    fetch_allow_networks: tuple[str, ...] = Field(
+        (), description="private networks that media may be fetched from, such as an own CDN (CIDR)"
+    )
+    unused_upload_hours: Annotated[float, Field(gt=0)] = 24.0
+
+    @field_validator("fetch_allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
+class ApiSettings(_Group):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = 32 * 1024 * 1024
+    requests_per_minute: Annotated[int, Field(ge=1)] = Field(6_000, description="a key's allowance")
+    min_score: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="default of a search's min_score")
+    threads: Annotated[int, Field(ge=1, le=200)] = 16
+
+
+class Settings(BaseSettings):
+    """The whole tree. Nested values are written with two underscores: ``POSTSCOPE_DATABASE__URL``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POSTSCOPE_", env_nested_delimiter="__", frozen=True, extra="ignore", validate_default=True
+    )
+
+    mode: Mode = Mode.EMBEDDED
+    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    blob_url: str | None = Field(None, description="fsspec URL of the media store; default: the data folder")
+    author_key: SecretStr | None = Field(
+        None,
+        description="key of the author hash, 32 characters or more; the embedded mode makes and keeps one",
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_format: str = Field("json", pattern="^(json|console)$")
+    database: DatabaseSettings = DatabaseSettings()
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    work: WorkSettings = WorkSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    media: MediaSettings = MediaSettings()
+    api: ApiSettings = ApiSettings()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.author_key is not None and len(self.author_key.get_secret_value()) < 32:
+            raise ValueError("author_key: must have 32 characters or more")
+        if self.mode is Mode.DISTRIBUTED:
+            needed = {
+                "POSTSCOPE_DATABASE__URL": self.database.url,
+                "POSTSCOPE_STORE__URL": self.store.url,
+                "POSTSCOPE_QUEUE__URL": self.queue.url,
+                "POSTSCOPE_AUTHOR_KEY": self.author_key,
+            }
+            missing = [name for name, value in needed.items() if value is None]
+            if missing:
+                raise ValueError(f"the distributed mode needs {', '.join(missing)}")
+        return self
+
+    @property
+    def model_cache(self) -> Path:
+        """Where prepared model files are kept."""
+        return self.data_dir / "models"
+
+    @property
+    def blobs(self) -> str:
+        """The fsspec URL of the media store."""
+        return self.blob_url or (self.data_dir / "blobs").absolute().as_uri()
+
+
+def default_data_dir() -> Path:
+    """``$XDG_DATA_HOME/postscope``, by default ``~/.local/share/postscope``."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "postscope"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        BadSettings: a value is wrong; the message names each one and the reason, and never prints a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise BadSettings("; ".join(problems)) from None
