@@ -1,0 +1,127 @@
+"""What a post looks like when it comes in, and why it may be refused."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from postscope.backend.errors import FieldProblem
+from postscope.indexing.normalise import storable
+
+MAX_TEXT = 100_000
+MAX_METADATA_BYTES = 16_384
+
+
+def _storable(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("must carry a time zone, such as 2026-03-02T09:30:00Z")
+    return value.astimezone(UTC)
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    if any(not key or len(key) > 100 for key in value):
+        raise ValueError("keys must have 1 to 100 characters")
+    try:
+        encoded = orjson.dumps(value)
+    except (orjson.JSONEncodeError, TypeError) as error:
+        raise ValueError(f"must be plain JSON: {error}") from None
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
+    if b"\\u0000" in encoded:
+        raise ValueError("must not contain NUL characters")
+    return value
+
+
+def _metric(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=200)]
+ExternalId = Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=500)]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Metric = Annotated[float, Field(ge=0), AfterValidator(_metric)]
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", to_lower=True)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MediaIn(_Model):
+    """One medium: a URL to fetch, or a file that was uploaded before."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=r"^(?i:https?)://")] | None = None
+    upload_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.url is None) == (self.upload_id is None):
+            raise ValueError("give either url or upload_id")
+        return self
+
+
+class PostIn(_Model):
+    """One post as it comes in. ``(source, external_id)`` is its identity: the same pair again is an update."""
+
+    source: Name = Field(examples=["chirper"])
+    external_id: ExternalId = Field(examples=["842"])
+    author: Annotated[str, BeforeValidator(_storable), StringConstraints(max_length=500)] | None = Field(
+        None, description="stored only as a keyed hash", examples=["@mara"]
+    )
+    created_at: Annotated[datetime, AfterValidator(_aware)] = Field(examples=["2026-03-02T09:30:00Z"])
+    text: Annotated[str, BeforeValidator(_storable), StringConstraints(max_length=MAX_TEXT)] | None = Field(
+        None, examples=["The tide is out and the harbour is full of gulls #harbour"]
+    )
+    language: Language | None = Field(None, description="BCP 47", examples=["en"])
+    tags: Annotated[list[Name], Field(max_length=50)] = []
+    metrics: Annotated[dict[MetricName, Metric], Field(max_length=30)] = Field(
+        {}, examples=[{"likes": 12, "comments": 1, "shares": 0, "views": 340}]
+    )
+    metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] = Field({}, examples=[{"region": "north"}])
+    media: Annotated[list[MediaIn], Field(max_length=100)] = []
+
+    @property
+    def record_hash(self) -> bytes:
+        """SHA-256 of everything: equal means unchanged."""
+        return hashlib.sha256(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).digest()
+
+    @property
+    def content_hash(self) -> bytes:
+        """SHA-256 of what the vectors are made from: equal means that nothing has to be encoded again."""
+        content = [self.text or "", [[item.url, str(item.upload_id)] for item in self.media]]
+        return hashlib.sha256(orjson.dumps(content)).digest()
+
+
+def problems_of(error: ValidationError) -> list[FieldProblem]:
+    """Each wrong field with the reason, never with the value."""
+    return [
+        FieldProblem(".".join(map(str, item["loc"])) or "post", item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+
+
+def author_hash(key: bytes, author: str) -> str:
+    """The only form in which an author is kept: HMAC-SHA-256 (RFC 2104), 32 hex digits of it."""
+    return hmac.new(key, author.strip().casefold().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

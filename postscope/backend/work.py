@@ -1,0 +1,259 @@
+"""The durable work table: add, claim, finish, fail. It is the truth; the broker only rings the bell.
+
+A row says that a stage is to be run for a post. Done work has no row. A claim takes a lease; a worker that lets its
+lease run out is taken for dead, and its rows become *suspect*: they are tried one at a time, so that one post that
+kills its worker cannot take its batch along for ever.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from postscope.backend.settings import WorkSettings
+
+REASON_LIMIT = 2_000
+
+
+class Stage(StrEnum):
+    """What can be done for a post."""
+
+    EXTRACT = "extract"
+    INDEX = "index"
+    ERASE = "erase"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One row in the hands of one worker."""
+
+    id: int
+    post_id: uuid.UUID
+    stage: Stage
+    generation: int
+    attempts: int
+    token: uuid.UUID
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits, runs and has failed in one stage, and since when the oldest waits."""
+
+    stage: str
+    waiting: int
+    running: int
+    failed: int
+    oldest: datetime | None
+
+
+def add(
+    session: Session, stage: Stage, post_ids: Sequence[uuid.UUID], *, now: datetime, request_id: str | None
+) -> None:
+    """Ask for a stage. Work that is there already starts over; a running worker will see the newer generation."""
+    if not post_ids:
+        return
+    session.execute(
+        text(
+            """
+            INSERT INTO work (post_id, stage, run_after, created_at, request_id)
+            SELECT unnest(CAST(:ids AS uuid[])), :stage, :now, :now, :request_id
+            ON CONFLICT (post_id, stage) DO UPDATE SET
+                generation = work.generation + 1,
+                state = CASE WHEN work.state = 'running' THEN 'running' ELSE 'waiting' END,
+                attempts = CASE WHEN work.state = 'running' THEN work.attempts ELSE 0 END,
+                run_after = excluded.run_after, request_id = excluded.request_id, error = NULL, error_code = NULL
+            """
+        ),
+        {"ids": list(post_ids), "stage": stage.value, "now": now, "request_id": request_id},
+    )
+
+
+def claim(
+    session: Session, stage: Stage, *, now: datetime, worker: str, settings: WorkSettings, limit: int | None = None
+) -> list[Claim]:
+    """Take up to a batch of waiting work, oldest first; suspects come alone, when nothing else waits."""
+    rows = _take(session, stage, now, worker, settings, limit or settings.batch, suspect=False)
+    if not rows:
+        rows = _take(session, stage, now, worker, settings, 1, suspect=True)
+    return [
+        Claim(
+            row["id"], row["post_id"], stage, row["generation"], row["attempts"], row["lease_token"], row["request_id"]
+        )
+        for row in rows
+    ]
+
+
+def finish(session: Session, claims: Iterable[Claim], *, now: datetime) -> list[Claim]:
+    """Close what is done.
+
+    Returns:
+        The claims that were ours no more because the lease had run out: what they wrote may have come too late, so
+        the caller asks for the work again. A row asked for again meanwhile goes back to waiting by itself.
+    """
+    lost = []
+    for held in claims:
+        gone = session.execute(
+            text("DELETE FROM work WHERE id = :id AND lease_token = :token AND generation = :generation"),
+            {"id": held.id, "token": held.token, "generation": held.generation},
+        )
+        if _count(gone):
+            continue
+        back = session.execute(
+            text(
+                "UPDATE work SET state = 'waiting', attempts = 0, suspect = false, run_after = :now, "
+                "lease_until = NULL, lease_token = NULL WHERE id = :id AND lease_token = :token"
+            ),
+            {"id": held.id, "token": held.token, "now": now},
+        )
+        if not _count(back):
+            lost.append(held)
+    return lost
+
+
+def fail(
+    session: Session,
+    held: Claim,
+    *,
+    code: str,
+    reason: str,
+    now: datetime,
+    settings: WorkSettings,
+    retryable: bool = True,
+) -> bool:
+    """Note a failure: tried again after a growing pause, or kept as failed after the last attempt.
+
+    Returns:
+        Whether it was given up.
+    """
+    given_up = not retryable or held.attempts >= settings.max_attempts
+    pause = min(settings.retry_cap_seconds, settings.retry_base_seconds * 2 ** (held.attempts - 1))
+    session.execute(
+        text(
+            """
+            UPDATE work SET lease_until = NULL, lease_token = NULL, suspect = false,
+                state = CASE WHEN generation = :generation AND :given_up THEN 'failed' ELSE 'waiting' END,
+                run_after = :run_after, error_code = :code, error = :reason
+            WHERE id = :id AND lease_token = :token
+            """
+        ),
+        {
+            "id": held.id,
+            "token": held.token,
+            "generation": held.generation,
+            "given_up": given_up,
+            "run_after": now + timedelta(seconds=pause),
+            "code": code,
+            "reason": reason[:REASON_LIMIT],
+        },
+    )
+    return given_up
+
+
+def release(session: Session, claims: Iterable[Claim], *, now: datetime) -> None:
+    """Hand unfinished work back without counting the attempt: an orderly stop is no failure."""
+    session.execute(
+        text(
+            "UPDATE work SET state = 'waiting', attempts = greatest(attempts - 1, 0), run_after = :now, "
+            "lease_until = NULL, lease_token = NULL WHERE lease_token = ANY(CAST(:tokens AS uuid[]))"
+        ),
+        {"tokens": list({held.token for held in claims}), "now": now},
+    )
+
+
+def reclaim(session: Session, *, now: datetime, settings: WorkSettings) -> int:
+    """Take back work whose lease ran out; work that has outlived its attempts this way is given up.
+
+    Returns:
+        How many rows were taken back.
+    """
+    return _count(
+        session.execute(
+            text(
+                """
+                UPDATE work SET lease_until = NULL, lease_token = NULL, suspect = true, run_after = :now,
+                    state = CASE WHEN attempts >= :most THEN 'failed' ELSE 'waiting' END,
+                    error_code = 'worker_lost',
+                    error = 'the worker stopped answering while it had this post (attempt ' || attempts || ')'
+                WHERE state = 'running' AND lease_until < :now
+                """
+            ),
+            {"now": now, "most": settings.max_attempts},
+        )
+    )
+
+
+def retry(session: Session, *, now: datetime, post_ids: Sequence[uuid.UUID] | None = None) -> int:
+    """Try failed work again, of these posts or of all."""
+    return _count(
+        session.execute(
+            text(
+                "UPDATE work SET state = 'waiting', attempts = 0, run_after = :now WHERE state = 'failed' "
+                "AND (CAST(:ids AS uuid[]) IS NULL OR post_id = ANY(CAST(:ids AS uuid[])))"
+            ),
+            {"now": now, "ids": None if post_ids is None else list(post_ids)},
+        )
+    )
+
+
+def backlog(session: Session) -> list[Backlog]:
+    """The state of every stage, whether it has work or not."""
+    rows = session.execute(
+        text(
+            """
+            SELECT stage, count(*) FILTER (WHERE state = 'waiting') AS waiting,
+                count(*) FILTER (WHERE state = 'running') AS running,
+                count(*) FILTER (WHERE state = 'failed') AS failed,
+                min(created_at) FILTER (WHERE state <> 'failed') AS oldest
+            FROM work GROUP BY stage
+            """
+        )
+    ).mappings()
+    found = {row["stage"]: row for row in rows}
+    return [
+        Backlog(stage.value, found[stage]["waiting"], found[stage]["running"], found[stage]["failed"],
+                found[stage]["oldest"])
+        if stage in found
+        else Backlog(stage.value, 0, 0, 0, None)
+        for stage in Stage
+    ]  # fmt: skip
+
+
+def _take(
+    session: Session, stage: Stage, now: datetime, worker: str, settings: WorkSettings, limit: int, *, suspect: bool
+) -> Sequence[RowMapping]:
+    taken = session.execute(
+        text(
+            """
+            WITH picked AS (
+                SELECT id FROM work
+                WHERE stage = :stage AND state = 'waiting' AND run_after <= :now AND suspect = :suspect
+                ORDER BY run_after, id LIMIT :limit FOR UPDATE SKIP LOCKED
+            )
+            UPDATE work SET state = 'running', attempts = attempts + 1, lease_until = :until, lease_token = :token,
+                worker = :worker
+            FROM picked WHERE work.id = picked.id
+            RETURNING work.id, post_id, generation, attempts, lease_token, request_id
+            """
+        ),
+        {
+            "stage": stage.value,
+            "now": now,
+            "until": now + timedelta(seconds=settings.lease_seconds),
+            "token": uuid.uuid4(),
+            "worker": worker,
+            "limit": limit,
+            "suspect": suspect,
+        },
+    ).mappings()
+    return sorted(taken, key=lambda row: int(row["id"]))
+
+
+def _count(result: object) -> int:
+    return int(getattr(result, "rowcount", 0))
