@@ -189,6 +189,23 @@ def reclaim(session: Session, *, now: datetime, settings: WorkSettings) -> int:
     )
 
 
+def abandon_all(session: Session, *, now: datetime) -> int:
+    """Take back all running work, for the embedded mode's start, when no other worker can be alive.
+
+    Returns:
+        How many rows were taken back.
+    """
+    return _count(
+        session.execute(
+            text(
+                "UPDATE work SET state = 'waiting', suspect = attempts > 1, run_after = :now, lease_until = NULL, "
+                "lease_token = NULL WHERE state = 'running'"
+            ),
+            {"now": now},
+        )
+    )
+
+
 def retry(session: Session, *, now: datetime, post_ids: Sequence[uuid.UUID] | None = None) -> int:
     """Try failed work again, of these posts or of all."""
     return _count(

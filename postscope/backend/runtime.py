@@ -1,0 +1,216 @@
+"""What a running process holds: opened once, handed to everything that needs it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import select
+
+from postscope.backend import work
+from postscope.backend.blobs import BlobStore, open_blobs
+from postscope.backend.database import Clock, Database, utc_now
+from postscope.backend.errors import BadSettings, NotReady
+from postscope.backend.fetching import Fetcher, FetchLimits
+from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
+from postscope.backend.metrics import Metrics
+from postscope.backend.models import Models, OpenEncoder, SpaceModel
+from postscope.backend.posts import PostIntake
+from postscope.backend.settings import EncoderSettings, Mode, Settings
+from postscope.backend.tables import SpaceRow
+from postscope.indexing.build import open_store
+from postscope.indexing.calibration import SpaceCalibration
+from postscope.indexing.encoders.base import Encoder, EncoderError
+from postscope.indexing.gate import PriorityGate
+from postscope.indexing.keywords import KeywordEncoder
+from postscope.indexing.stores.base import StoreError, VectorStore
+
+ALIAS = "posts"
+"""What searches ask: points at the collection of the live space."""
+
+
+class Runtime:
+    """The parts of one process. The store and the models are opened on first use.
+
+    Args:
+        settings: the whole tree.
+        database: connections to a database whose migrations have run.
+        clock: the time; tests hand in their own.
+        open_encoder: how to open an encoder; by default by name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        clock: Clock = utc_now,
+        open_encoder: OpenEncoder | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+        self.metrics = Metrics()
+        self.gate = PriorityGate()
+        self.keywords = KeywordEncoder()
+        self.bell = self._open_bell()
+        self.jobs = Jobs(self.bell)
+        self.models = Models(
+            settings.model_cache,
+            self.keywords,
+            self.gate,
+            max_pixels=settings.media.max_pixels,
+            open_with=open_encoder,
+        )
+        self._lock = threading.RLock()
+        self._live: SpaceModel | None = None
+
+    @cached_property
+    def store(self) -> VectorStore:
+        """The vector store; the embedded one is locked to this process."""
+        store = self.settings.store
+        return open_store(
+            store.url,
+            folder=self.settings.data_dir / "vectors",
+            api_key=store.api_key.get_secret_value() if store.api_key else None,
+            shards=store.shards,
+            replicas=store.replicas,
+            timeout=store.timeout_seconds,
+        )
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """The bytes of media, by their SHA-256."""
+        return open_blobs(self.settings.blobs)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The only way out to a URL that somebody gave us."""
+        media = self.settings.media
+        return Fetcher(
+            FetchLimits(
+                max_bytes=media.max_bytes,
+                total_seconds=media.fetch_timeout_seconds,
+                ports=frozenset(media.fetch_ports),
+                allow_private=frozenset(media.fetch_allow_networks),
+            )
+        )
+
+    @cached_property
+    def author_key(self) -> bytes:
+        """Key of the author hash: from the settings, or made once and kept in the data folder."""
+        if self.settings.author_key is not None:
+            return self.settings.author_key.get_secret_value().encode()
+        return kept_secret(self.settings.data_dir / "author.key")
+
+    @cached_property
+    def posts(self) -> PostIntake:
+        """Takes posts in."""
+        return PostIntake(self.jobs, author_key=self.author_key, max_media=self.settings.media.max_per_post)
+
+    @property
+    def live(self) -> SpaceModel:
+        """The model of the live space.
+
+        Raises:
+            NotReady: it cannot be opened, with the reason.
+        """
+        with self._lock:
+            if self._live is None:
+                self._live = self._model(self._live_settings())
+            return self._live
+
+    def forget_live(self) -> None:
+        """The live space was switched: look it up again on the next use."""
+        with self._lock:
+            self._live = None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of the live space."""
+        return self.live.encoder
+
+    @property
+    def calibration(self) -> SpaceCalibration:
+        """The calibration of the live space."""
+        return self.live.calibration
+
+    def write_models(self) -> list[SpaceModel]:
+        """The spaces that every change is written to: the live one first, then one that is being built."""
+        with self.database.session() as session:
+            rows = session.execute(
+                select(SpaceRow.state, SpaceRow.encoder).where(SpaceRow.state.in_(("live", "building")))
+            ).all()
+        chosen = sorted(rows, key=lambda row: row.state != "live")
+        return [self._model(EncoderSettings.model_validate(row.encoder)) for row in chosen] or [self.live]
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What must hold for /readyz, by name; each raises ``NotReady`` with its own code."""
+        return {
+            "database": self.database.ready,
+            "store": self._store_ready,
+            "model": lambda: self.live and None,
+            "backlog": self._backlog_young,
+        }
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.models.close()
+        if "store" in self.__dict__:
+            self.store.close()
+        self.database.close()
+
+    def _open_bell(self) -> LocalBell | CeleryBell:
+        if self.settings.mode is Mode.EMBEDDED:
+            return LocalBell()
+        if self.settings.queue.url is None:
+            raise BadSettings("the distributed mode needs POSTSCOPE_QUEUE__URL")
+        return CeleryBell(self.settings.queue.url.get_secret_value())
+
+    def _live_settings(self) -> EncoderSettings:
+        with self.database.session() as session:
+            row = session.scalar(select(SpaceRow.encoder).where(SpaceRow.state == "live"))
+        return self.settings.encoder if row is None else EncoderSettings.model_validate(row)
+
+    def _model(self, settings: EncoderSettings) -> SpaceModel:
+        try:
+            return self.models.get(settings)
+        except EncoderError as error:
+            raise NotReady(f"the model cannot be opened: {error}", code="model_not_ready") from error
+
+    def _store_ready(self) -> None:
+        try:
+            self.store.ready()
+        except StoreError as error:
+            raise NotReady(f"the vector store does not answer: {error}", code="store_down") from error
+
+    def _backlog_young(self) -> None:
+        with self.database.session() as session:
+            oldest = min((row.oldest for row in work.backlog(session) if row.oldest), default=None)
+        if oldest is None:
+            return
+        age = (self.clock() - oldest).total_seconds()
+        if age > self.settings.work.backlog_alarm_seconds:
+            raise NotReady(f"the oldest work waits for {age:.0f} s", code="backlog_old")
+
+
+def kept_secret(path: Path) -> bytes:
+    """Read a secret file, or make it (readable by its owner alone) on first use."""
+    try:
+        return path.read_bytes().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = secrets.token_urlsafe(48).encode()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was faster
+        return path.read_bytes().strip()
+    with os.fdopen(handle, "wb") as out:
+        out.write(fresh)
+        out.flush()
+        os.fsync(out.fileno())
+    return fresh

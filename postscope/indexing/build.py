@@ -1,0 +1,43 @@
+"""Settings values to implementations: the only place that chooses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from postscope.indexing.encoders.base import Encoder, EncoderUnavailable
+from postscope.indexing.stores.base import VectorStore
+
+
+def open_encoder(name: str, *, text_model: str | None, cache_dir: Path, device: str, threads: int) -> Encoder:
+    """Open the encoder of this name: ``bundled``, ``bundled-en`` or ``open_clip:<model>/<pretrained>``.
+
+    Raises:
+        EncoderUnavailable: its weights or libraries are not here, or the name is none of these.
+    """
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    match name.partition(":")[0]:
+        case "bundled" | "bundled-en" as bundled:
+            from postscope.indexing.encoders.bundled import open_bundled
+
+            return open_bundled(bundled, cache_dir, threads)
+        case "open_clip":
+            from postscope.indexing.encoders.openclip import open_openclip
+
+            return open_openclip(name, text_model=text_model, cache_dir=cache_dir, device=device, threads=threads)
+        case _:
+            raise EncoderUnavailable(f"there is no encoder named {name!r}")
+
+
+def open_store(
+    url: str | None, *, folder: Path, api_key: str | None, shards: int, replicas: int, timeout: float
+) -> VectorStore:
+    """A Qdrant server or cluster where there is a URL, otherwise the engine in this process, kept in ``folder``."""
+    if url is None:
+        from postscope.indexing.stores.edge import EdgeStore
+
+        return EdgeStore(folder)
+    from postscope.indexing.stores.qdrant import QdrantStore
+
+    return QdrantStore(
+        url, api_key=api_key, shards=shards, replicas=replicas, write_consistency=replicas, timeout=timeout
+    )

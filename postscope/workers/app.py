@@ -1,0 +1,84 @@
+"""The Celery app: one task, one queue a stage, and a beat that makes good what a lost bell missed.
+
+A message carries nothing but the name of a stage; the work table says what there is to do.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init
+from kombu import Queue
+
+from postscope.backend.database import Database
+from postscope.backend.jobs import TASK
+from postscope.backend.logs import configure_logging
+from postscope.backend.runtime import Runtime
+from postscope.backend.settings import load_settings
+from postscope.backend.work import Stage
+from postscope.workers.maintain import sweep
+from postscope.workers.stages import run_stage
+
+SWEEP = "postscope.sweep"
+
+
+@lru_cache(maxsize=1)
+def process_runtime() -> Runtime:
+    """The runtime of this worker process, opened after the fork: models and pools do not survive one."""
+    settings = load_settings()
+    url = settings.database.url
+    if url is None:
+        raise SystemExit("a Celery worker needs POSTSCOPE_DATABASE__URL")
+    database = Database(
+        url.get_secret_value(),
+        pool_size=settings.database.pool_size,
+        statement_timeout=settings.database.statement_timeout_seconds,
+    )
+    return Runtime(settings, database)
+
+
+def create_celery() -> Celery:
+    """The app with its tasks and schedule, from the settings."""
+    settings = load_settings()
+    broker = settings.queue.url.get_secret_value() if settings.queue.url else None
+    app = Celery("postscope", broker=broker)
+    app.conf.update(
+        task_queues=[Queue(stage.value) for stage in Stage] + [Queue("maintain")],
+        task_default_queue="maintain",
+        task_ignore_result=True,
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"visibility_timeout": 3_600},
+        # A bell that nobody heard is worth nothing a minute later: the next sweep rings again.
+        beat_schedule={
+            "sweep": {
+                "task": SWEEP,
+                "schedule": settings.work.sweep_seconds,
+                "options": {"expires": 30, "queue": "maintain"},
+            }
+        },
+        beat_schedule_filename=os.path.join(settings.data_dir, "beat-schedule"),
+    )
+    app.task(name=TASK)(_run_stage)
+    app.task(name=SWEEP)(_sweep)
+    return app
+
+
+def _run_stage(stage: str) -> int:
+    return run_stage(process_runtime(), Stage(stage))
+
+
+def _sweep() -> None:
+    sweep(process_runtime())
+
+
+@worker_process_init.connect
+def _start_process(**_: Any) -> None:
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)

@@ -1,0 +1,16 @@
+"""The erase stage: takes deleted posts out of every collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postscope.backend.runtime import Runtime
+from postscope.backend.work import Claim
+from postscope.workers.outcome import Outcome
+
+
+def erase(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
+    """Delete the points of posts that are no more."""
+    for collection in runtime.store.collections():
+        runtime.store.delete(collection, [held.post_id for held in claims])
+    return [Outcome(held) for held in claims]

@@ -1,0 +1,170 @@
+"""The index stage: encodes a batch of posts, writes the points, and only then says that they are indexed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from postscope.backend.blobs import BlobError
+from postscope.backend.models import SpaceModel
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Media, Post
+from postscope.backend.work import Claim
+from postscope.indexing.keywords import hashtags
+from postscope.indexing.media.errors import CorruptMedia
+from postscope.indexing.pipeline import Content, ImagePart, Indexed
+from postscope.indexing.types import Payload
+from postscope.workers.outcome import Outcome
+
+
+def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
+    """Index the claimed posts in every space that is written to."""
+    ids = [held.post_id for held in claims]
+    with runtime.database.session() as session:
+        posts, media = load(session, ids)
+    targets = runtime.write_models()
+    kept = [post for post in posts if _same_vectors(post)]
+    fresh = [post for post in posts if not _same_vectors(post)] if len(targets) == 1 else posts
+    if len(targets) == 1 and kept:
+        fresh += _update_payloads(runtime, targets[0], kept, media)
+    for model in targets:
+        results = write(runtime, model, fresh, media)
+        _note_media(runtime, results, media)
+    _note_posts(runtime, posts)
+    _undo_deleted(runtime, targets, {post.id for post in posts} | set(ids))
+    return [Outcome(held) for held in claims]
+
+
+def load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, list[Media]]]:
+    """The posts that are still there, with their media in order."""
+    posts = list(session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)))
+    media: dict[UUID, list[Media]] = defaultdict(list)
+    for medium in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
+        media[medium.post_id].append(medium)
+    return posts, media
+
+
+def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> list[Indexed]:
+    """Encode these posts in one space and upsert their points, which are on disk when this returns."""
+    contents = [_content(runtime, post, media.get(post.id, [])) for post in posts]
+    results = model.pipeline.index(contents)
+    runtime.store.upsert(model.collection, [result.point for result in results])
+    return results
+
+
+def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
+    """What filters and facets see of a post; a field that it does not have is absent."""
+    payload: Payload = {
+        "source": post.source,
+        "created": int(post.created_at.timestamp()),
+        "tags": sorted({*(tag.casefold() for tag in post.tags), *hashtags(post.text)}),
+        "metrics": {name: float(value) for name, value in post.metrics.items()},
+        "metadata": post.attributes,
+    }
+    if post.author_hash:
+        payload["author"] = post.author_hash
+    if post.language:
+        payload["language"] = post.language
+    kinds = sorted(set(media_kinds))
+    if kinds:
+        payload["media"] = list(kinds)
+    return payload
+
+
+def _content(runtime: Runtime, post: Post, media: Sequence[Media]) -> Content:
+    images = tuple(_image(runtime, medium) for medium in media if medium.sha256 and medium.state != "failed")
+    return Content(post.id, post.text, images, payload_of(post))
+
+
+def _image(runtime: Runtime, medium: Media) -> ImagePart:
+    sha256 = medium.sha256 or ""
+
+    def read() -> bytes:
+        try:
+            return runtime.blobs.get(sha256)
+        except BlobError as error:
+            raise CorruptMedia(f"the stored file cannot be read: {error}") from error
+
+    return ImagePart(medium.position, read)
+
+
+def _same_vectors(post: Post) -> bool:
+    return post.indexed_content is not None and post.indexed_content == post.content_hash
+
+
+def _update_payloads(
+    runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]
+) -> list[Post]:
+    """Nothing to encode again where only metrics or metadata changed. Returns what must be encoded after all:
+    posts with media that have become ready since, and posts whose point is not there."""
+    settled = [post for post in posts if all(m.state in ("indexed", "failed") for m in media.get(post.id, []))]
+    there = {
+        stored.id
+        for stored in runtime.store.retrieve(model.collection, [post.id for post in settled], with_vectors=False)
+    }
+    kept = [post for post in settled if post.id in there]
+    payloads = {
+        post.id: {"author": None, "language": None}
+        | payload_of(post, ("image" for m in media.get(post.id, []) if m.state == "indexed"))
+        for post in kept
+    }
+    runtime.store.set_payload(model.collection, payloads)
+    done = {post.id for post in kept}
+    return [post for post in posts if post.id not in done]
+
+
+def _note_media(runtime: Runtime, results: Sequence[Indexed], media: dict[UUID, list[Media]]) -> None:
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        failed = {failure.position: failure for failure in result.failures}
+        for medium in media.get(result.point.id, []):
+            if not medium.sha256 or medium.state == "failed":
+                continue
+            failure = failed.get(medium.position)
+            rows.append(
+                {
+                    "id": medium.id,
+                    "state": "failed" if failure else "indexed",
+                    "code": failure.code if failure else None,
+                    "reason": failure.reason if failure else None,
+                }
+            )
+    if rows:
+        with runtime.database.session() as session:
+            session.execute(
+                text("UPDATE media SET state = :state, error_code = :code, error = :reason WHERE id = :id"), rows
+            )
+
+
+def _note_posts(runtime: Runtime, posts: Sequence[Post]) -> None:
+    """Only for the version that was read: a post that changed meanwhile has newer work waiting."""
+    if not posts:
+        return
+    with runtime.database.session() as session:
+        session.execute(
+            text(
+                "UPDATE posts SET indexed_version = seen.version, indexed_at = :now, indexed_content = content_hash "
+                "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS seen(id, version) "
+                "WHERE posts.id = seen.id AND posts.version = seen.version"
+            ),
+            {
+                "ids": [post.id for post in posts],
+                "versions": [post.version for post in posts],
+                "now": runtime.clock(),
+            },
+        )
+
+
+def _undo_deleted(runtime: Runtime, targets: Sequence[SpaceModel], ids: set[UUID]) -> None:
+    """A post that was deleted while it was being indexed must not come back as a point."""
+    with runtime.database.session() as session:
+        alive = set(session.scalars(select(Post.id).where(Post.id.in_(ids))))
+    gone = list(ids - alive)
+    if gone:
+        for model in targets:
+            runtime.store.delete(model.collection, gone)

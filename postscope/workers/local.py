@@ -1,0 +1,78 @@
+"""The stages on threads of this process, for the embedded mode."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from postscope.backend import work
+from postscope.backend.jobs import LocalBell
+from postscope.backend.runtime import Runtime
+from postscope.backend.work import Stage
+from postscope.workers.maintain import sweep
+from postscope.workers.stages import run_stage
+
+log = structlog.get_logger(__name__)
+
+# Fetching waits on the network and may have company; the encoder uses all cores by itself, so one thread feeds it.
+THREADS = {Stage.EXTRACT: 2, Stage.INDEX: 1, Stage.ERASE: 1}
+
+
+class LocalRunner:
+    """Runs every stage until it is stopped. A thread that fails says so and goes on."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._loop, args=(stage,), name=f"{stage.value}-{n}", daemon=True)
+            for stage, count in THREADS.items()
+            for n in range(count)
+        ] + [threading.Thread(target=self._sweep, name="sweep", daemon=True)]
+
+    def start(self) -> None:
+        """Take back what an earlier process left running, then start the threads.
+
+        The embedded store has one owner, so nobody else can be at work now: whatever is marked as running was in
+        the hands of a process that is gone.
+        """
+        with self._runtime.database.session() as session:
+            left = work.abandon_all(session, now=self._runtime.clock())
+        if left:
+            log.warning("work_taken_back", rows=left)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Let each thread finish its batch."""
+        self._stopping.set()
+        if isinstance(self._runtime.bell, LocalBell):
+            for stage in Stage:
+                self._runtime.bell.ring(stage)
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _loop(self, stage: Stage) -> None:
+        bell = self._runtime.bell
+        pause = self._runtime.settings.work.sweep_seconds
+        while not self._stopping.is_set():
+            try:
+                run_stage(self._runtime, stage, stop=self._stopping.is_set)
+            except Exception:  # noqa: BLE001 - the thread is all there is: note it and go on
+                log.exception("stage_thread_failed", stage=stage.value)
+                self._stopping.wait(pause)
+            if isinstance(bell, LocalBell):
+                bell.wait(stage, pause)
+            else:
+                self._stopping.wait(pause)
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(self._runtime.settings.work.sweep_seconds * 5):
+            try:
+                sweep(self._runtime)
+            except Exception:  # noqa: BLE001 - see above
+                log.exception("sweep_failed")

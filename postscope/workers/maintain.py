@@ -1,0 +1,50 @@
+"""Sweeps: work of dead workers, expired pages of searches, uploads that no post uses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+
+from postscope.backend import work
+from postscope.backend.runtime import Runtime
+from postscope.backend.work import Stage
+
+log = structlog.get_logger(__name__)
+
+
+def sweep(runtime: Runtime) -> None:
+    """One round: take back lapsed work, ring for what waits, forget what has expired."""
+    now = runtime.clock()
+    with runtime.database.session() as session:
+        lapsed = work.reclaim(session, now=now, settings=runtime.settings.work)
+        waiting = [row for row in work.backlog(session) if row.waiting]
+        session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
+        runtime.jobs.after(session, [Stage(row.stage) for row in waiting])
+    if lapsed:
+        log.warning("work_taken_back", rows=lapsed)
+    forget_uploads(runtime)
+
+
+def forget_uploads(runtime: Runtime) -> int:
+    """Remove uploads that no post has used in time, and their bytes where nothing else has the same."""
+    before = runtime.clock() - timedelta(hours=runtime.settings.media.unused_upload_hours)
+    with runtime.database.session() as session:
+        rows = session.execute(
+            text(
+                "DELETE FROM uploads u WHERE u.created_at < :before "
+                "AND NOT EXISTS (SELECT 1 FROM media m WHERE m.upload_id = u.id) RETURNING u.sha256"
+            ),
+            {"before": before},
+        ).scalars()
+        hashes = list(dict.fromkeys(rows))
+    for sha256 in hashes:
+        with runtime.database.session() as session:
+            used = session.execute(
+                text("SELECT 1 FROM media WHERE sha256 = :h UNION ALL SELECT 1 FROM uploads WHERE sha256 = :h LIMIT 1"),
+                {"h": sha256},
+            ).first()
+        if used is None:
+            runtime.blobs.delete(sha256)
+    return len(hashes)
