@@ -62,7 +62,7 @@ class LocalRunner:
         while not self._stopping.is_set():
             try:
                 run_stage(self._runtime, stage, stop=self._stopping.is_set)
-            except Exception:  # noqa: BLE001 - the thread is all there is: note it and go on
+            except Exception:
                 log.exception("stage_thread_failed", stage=stage.value)
                 self._stopping.wait(pause)
             if isinstance(bell, LocalBell):
@@ -74,5 +74,5 @@ class LocalRunner:
         while not self._stopping.wait(self._runtime.settings.work.sweep_seconds * 5):
             try:
                 sweep(self._runtime)
-            except Exception:  # noqa: BLE001 - see above
+            except Exception:
                 log.exception("sweep_failed")

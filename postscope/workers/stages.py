@@ -54,7 +54,7 @@ def run_batch(runtime: Runtime, stage: Stage) -> int:
     started = time.monotonic()
     try:
         outcomes = STAGES[stage](runtime, claims)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the rows must not be lost with it
+    except Exception as error:
         log.exception("stage_failed", stage=stage.value, posts=len(claims))
         outcomes = _one_by_one(runtime, stage, claims, error)
     except BaseException:
@@ -82,7 +82,7 @@ def _one_by_one(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: 
     for held in claims:
         try:
             outcomes.extend(STAGES[stage](runtime, [held]))
-        except Exception as alone:  # noqa: BLE001 - kept with the row, for a person to read
+        except Exception as alone:
             outcomes.append(Outcome.failed(held, type(alone).__name__, str(alone)))
     return outcomes
 

@@ -1,0 +1,47 @@
+"""Files in."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, UploadFile
+from pydantic import BaseModel
+
+from postscope.backend.auth import Role, require
+from postscope.backend.routes.state import runtime_of
+from postscope.backend.uploads import add_upload
+
+router = APIRouter(prefix="/v1/media", tags=["media"])
+
+
+class UploadOut(BaseModel):
+    """A kept file; use ``id`` as ``upload_id`` of a post or a search."""
+
+    id: UUID
+    sha256: str
+    mime: str
+    bytes: int
+    width: int | None
+    height: int | None
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(require(Role.INGEST, Role.PRODUCT, Role.MODERATOR, Role.ANALYST))],
+)
+def upload_media(request: Request, file: UploadFile) -> UploadOut:
+    """Upload an image (JPEG, PNG, WebP, GIF, AVIF, HEIC). One that no post uses is forgotten after a day."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        upload = add_upload(
+            session, runtime.blobs, file.file, max_bytes=runtime.settings.media.max_bytes, now=runtime.clock()
+        )
+    return UploadOut(
+        id=upload.id,
+        sha256=upload.sha256,
+        mime=upload.mime,
+        bytes=upload.size,
+        width=upload.width,
+        height=upload.height,
+    )

@@ -1,0 +1,185 @@
+"""Posts in, out, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from postscope.backend.auth import Role, require
+from postscope.backend.logs import current_request_id
+from postscope.backend.post_schema import PostIn
+from postscope.backend.posts import MAX_BATCH, get_post
+from postscope.backend.routes.state import runtime_of
+from postscope.backend.status import PostStatus, post_status
+from postscope.backend.tables import Media, Post
+
+router = APIRouter(prefix="/v1/posts", tags=["posts"])
+
+WRITERS = (Role.INGEST,)
+READERS = (Role.PRODUCT, Role.MODERATOR, Role.ANALYST, Role.INGEST)
+
+
+class Problem(BaseModel):
+    """Which field is wrong, and why."""
+
+    field: str
+    reason: str
+
+
+class PostVerdict(BaseModel):
+    """What became of one post of the batch: ``index`` is its place in it."""
+
+    index: int
+    status: Literal["accepted", "updated", "unchanged", "rejected"]
+    id: UUID | None
+    errors: list[Problem]
+
+
+class BatchAnswer(BaseModel):
+    """Every post of the batch with its own verdict, in order."""
+
+    accepted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    posts: list[PostVerdict]
+
+
+class PostBatch(BaseModel):
+    """1 to 1,000 posts. They are checked one by one: a bad one is rejected alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    posts: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            max_length=MAX_BATCH,
+            json_schema_extra={"items": {"$ref": "#/components/schemas/PostIn"}},
+        ),
+    ]
+
+
+class MediaOut(BaseModel):
+    """One medium of a post and its state."""
+
+    position: int
+    url: str | None
+    upload_id: UUID | None
+    mime: str | None
+    width: int | None
+    height: int | None
+    state: str
+    error_code: str | None
+    error: str | None
+
+
+class PostOut(BaseModel):
+    """A post as it is kept; the author is known only by a keyed hash."""
+
+    id: UUID
+    source: str
+    external_id: str
+    author_hash: str | None
+    created_at: datetime
+    text: str
+    language: str | None
+    tags: list[str]
+    metrics: dict[str, float]
+    metadata: dict[str, Any]
+    media: list[MediaOut]
+    version: int
+    received_at: datetime
+    updated_at: datetime
+    indexed_at: datetime | None
+
+
+EXAMPLE = {
+    "posts": [
+        {
+            "source": "chirper",
+            "external_id": "842",
+            "author": "@mara",
+            "created_at": "2026-03-02T09:30:00Z",
+            "text": "The tide is out and the harbour is full of gulls #harbour",
+            "language": "en",
+            "metrics": {"likes": 12, "views": 340},
+            "metadata": {"region": "north"},
+        }
+    ]
+}
+
+
+@router.post("", status_code=202, dependencies=[Depends(require(*WRITERS))])
+def create_posts(request: Request, batch: Annotated[PostBatch, Body(examples=[EXAMPLE])]) -> BatchAnswer:
+    """Take in posts. They are searchable as soon as a worker has indexed them: see their status."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        verdicts = runtime.posts.create(session, batch.posts, now=runtime.clock(), request_id=current_request_id())
+    counts = {status: sum(v.status == status for v in verdicts) for status in ("accepted", "updated", "unchanged")}
+    runtime.metrics.posts_accepted(counts["accepted"] + counts["updated"])
+    return BatchAnswer(
+        **counts,
+        rejected=len(verdicts) - sum(counts.values()),
+        posts=[
+            PostVerdict(
+                index=v.index,
+                status=v.status,
+                id=v.id,
+                errors=[Problem(field=p.field, reason=p.reason) for p in v.problems],
+            )
+            for v in verdicts
+        ],
+    )
+
+
+@router.get("/{post_id}", dependencies=[Depends(require(*READERS))])
+def read_post(request: Request, post_id: UUID) -> PostOut:
+    """One post with its media."""
+    with runtime_of(request).database.session() as session:
+        return _out(*get_post(session, post_id))
+
+
+@router.delete("/{post_id}", status_code=204, dependencies=[Depends(require(*WRITERS))])
+def delete_post(request: Request, post_id: UUID) -> Response:
+    """Remove a post. It is in no answer any more; its vectors go as soon as a worker gets to it."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        runtime.posts.delete(session, post_id, now=runtime.clock(), request_id=current_request_id())
+    return Response(status_code=204)
+
+
+@router.get("/{post_id}/status", dependencies=[Depends(require(*READERS))])
+def read_status(request: Request, post_id: UUID) -> PostStatus:
+    """What was done for the post, what waits, what failed and why."""
+    with runtime_of(request).database.session() as session:
+        return post_status(session, post_id)
+
+
+def _out(post: Post, media: list[Media]) -> PostOut:
+    return PostOut(
+        id=post.id,
+        source=post.source,
+        external_id=post.external_id,
+        author_hash=post.author_hash,
+        created_at=post.created_at,
+        text=post.text,
+        language=post.language,
+        tags=post.tags,
+        metrics=post.metrics,
+        metadata=post.attributes,
+        media=[MediaOut.model_validate(m, from_attributes=True) for m in media],
+        version=post.version,
+        received_at=post.received_at,
+        updated_at=post.updated_at,
+        indexed_at=post.indexed_at,
+    )
+
+
+def post_schema() -> dict[str, Any]:
+    """The schema of one post, for the OpenAPI document: the batch checks its posts one by one."""
+    return PostIn.model_json_schema(ref_template="#/components/schemas/{model}")

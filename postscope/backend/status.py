@@ -1,0 +1,97 @@
+"""What was done for a post, what waits, what failed and why."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from postscope.backend.posts import get_post
+from postscope.backend.tables import Media, Post, Work
+from postscope.backend.work import Stage
+
+StageState = Literal["done", "waiting", "running", "failed", "not_needed"]
+
+
+class StageStatus(BaseModel):
+    """One stage of one post; ``error`` is that of the last attempt."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    state: StageState
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    error_code: str | None = None
+    error: str | None = None
+
+
+class MediaStatus(BaseModel):
+    """One medium: waiting (to be fetched), ready (to be indexed), indexed, or failed with the reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    position: int
+    state: str
+    mime: str | None
+    error_code: str | None
+    error: str | None
+
+
+class PostStatus(BaseModel):
+    """The whole of it. ``searchable``: some version of the post is found; ``current``: it is this one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: uuid.UUID
+    version: int
+    indexed_version: int | None
+    indexed_at: datetime | None
+    searchable: bool
+    current: bool
+    stages: list[StageStatus]
+    media: list[MediaStatus]
+
+
+def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
+    """The status of a post.
+
+    Raises:
+        NotFound: there is no such post.
+    """
+    post, media = get_post(session, post_id)
+    rows = {row.stage: row for row in session.scalars(select(Work).where(Work.post_id == post_id))}
+    return PostStatus(
+        id=post.id,
+        version=post.version,
+        indexed_version=post.indexed_version,
+        indexed_at=post.indexed_at,
+        searchable=post.indexed_version is not None,
+        current=post.indexed_version == post.version and not rows,
+        stages=[_stage(stage, rows.get(stage.value), post, media) for stage in (Stage.EXTRACT, Stage.INDEX)],
+        media=[
+            MediaStatus(position=m.position, state=m.state, mime=m.mime, error_code=m.error_code, error=m.error)
+            for m in media
+        ],
+    )
+
+
+def _stage(stage: Stage, row: Work | None, post: Post, media: list[Media]) -> StageStatus:
+    if row is not None:
+        state: StageState = "running" if row.state == "running" else "failed" if row.state == "failed" else "waiting"
+        return StageStatus(
+            stage=stage.value,
+            state=state,
+            attempts=row.attempts,
+            next_attempt_at=row.run_after if state == "waiting" else None,
+            error_code=row.error_code,
+            error=row.error,
+        )
+    if stage is Stage.EXTRACT and not any(m.url for m in media):
+        return StageStatus(stage=stage.value, state="not_needed")
+    done = stage is Stage.EXTRACT or post.indexed_version == post.version
+    return StageStatus(stage=stage.value, state="done" if done else "waiting")
