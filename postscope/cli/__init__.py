@@ -1,0 +1,1 @@
+"""The ``postscope`` command: the only room that knows all the others."""

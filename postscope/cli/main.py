@@ -1,0 +1,141 @@
+"""The commands. Each one opens what it needs, calls the domain and prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from postscope.backend import auth, work
+from postscope.backend.errors import PostscopeError
+from postscope.backend.jobs import Jobs
+from postscope.backend.settings import load_settings
+from postscope.backend.work import Stage
+from postscope.cli import demo, importing, process, serving, space
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Content intelligence for social posts.")
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+app.add_typer(space.app, name="space")
+app.command("import")(importing.import_file)
+app.command("demo")(demo.demo)
+
+out = Console()
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """Entry point: an error of ours is one clear line, not a traceback."""
+    try:
+        app()
+    except PostscopeError as error:
+        err.print(f"postscope: {error.detail}", style="red", markup=False)
+        sys.exit(1)
+
+
+@app.command()
+def serve(host: str | None = None, port: int | None = None) -> None:
+    """Serve the API; in the embedded mode with PostgreSQL, the vectors and the workers in this process."""
+    settings = load_settings()
+    api = settings.api.model_copy(
+        update={name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    )
+    settings = settings.model_copy(update={"api": api})
+    with process.opened(settings) as runtime:
+        process.prepare_space(runtime)
+        with runtime.database.session() as session:
+            first = auth.ensure_first_key(session, now=runtime.clock())
+        if first:
+            err.print(f"first start: the admin key is {first} (shown once, kept only as a hash)", markup=False)
+        err.print(f"serving on {serving.address(runtime)}", markup=False)
+        serving.warm(runtime)
+        serving.serve(runtime)
+
+
+@app.command()
+def worker(
+    stages: Annotated[list[Stage] | None, typer.Option(help="work only on these stages")] = None,
+    concurrency: int = 1,
+) -> None:
+    """Run a Celery worker (distributed mode)."""
+    from postscope.workers.app import create_celery
+
+    queues = [stage.value for stage in (stages or list(Stage))] + ["maintain"]
+    create_celery().worker_main(
+        ["worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "info",
+         "--without-gossip", "--without-mingle"]
+    )  # fmt: skip
+
+
+@app.command()
+def beat() -> None:
+    """Run the Celery beat, which makes good what lost messages missed (distributed mode)."""
+    from postscope.workers.app import create_celery
+
+    load_settings().data_dir.mkdir(parents=True, exist_ok=True)
+    create_celery().start(["beat", "--loglevel", "info"])
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database and the collections to the newest version."""
+    with process.opened(load_settings(), migrate=True) as runtime:
+        process.prepare_space(runtime)
+        with runtime.database.session() as session:
+            first = auth.ensure_first_key(session, now=runtime.clock())
+    out.print("the database and the collections are up to date")
+    if first:
+        out.print(f"the admin key is {first} (shown once, kept only as a hash)", markup=False)
+
+
+@app.command()
+def status() -> None:
+    """How much waits, runs and has failed."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        table = Table("stage", "waiting", "running", "failed", "oldest")
+        for row in work.backlog(session):
+            oldest = row.oldest.isoformat(timespec="seconds") if row.oldest else "-"
+            table.add_row(row.stage, str(row.waiting), str(row.running), str(row.failed), oldest)
+    out.print(table)
+
+
+@app.command()
+def retry() -> None:
+    """Try everything again that was given up."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        count = work.retry(session, now=runtime.clock())
+        Jobs(runtime.bell).after(session, list(Stage))
+    out.print(f"{count} waiting again")
+
+
+@keys.command("create")
+def create_key(name: str, role: Annotated[list[auth.Role], typer.Option(help="may be given several times")]) -> None:
+    """Make a key and show it once."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        _, secret = auth.create_key(session, name, role, now=runtime.clock())
+    out.print(secret, markup=False)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """All keys, without their secrets."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        table = Table("id", "name", "starts with", "roles", "made", "revoked")
+        for key in auth.list_keys(session):
+            revoked = key.revoked_at.isoformat(timespec="seconds") if key.revoked_at else "-"
+            made = key.created_at.isoformat(timespec="seconds")
+            table.add_row(str(key.id), key.name, key.prefix, ", ".join(key.roles), made, revoked)
+    out.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(key_id: str) -> None:
+    """Make a key worthless; a serving process forgets it within half a minute."""
+    from uuid import UUID
+
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        auth.revoke_key(session, UUID(key_id), now=runtime.clock())
+    out.print("revoked")

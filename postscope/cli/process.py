@@ -1,0 +1,61 @@
+"""Opens and closes what a command needs, in the right order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from postscope.backend.database import Database
+from postscope.backend.errors import BadSettings
+from postscope.backend.logs import configure_logging
+from postscope.backend.postgres import EmbeddedPostgres
+from postscope.backend.runtime import Runtime
+from postscope.backend.settings import Mode, Settings
+from postscope.migrations.collections.live import ensure_live_space
+from postscope.migrations.run import upgrade
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The database of the settings; the embedded one runs at least as long as the block."""
+    if settings.database.url is not None:
+        yield settings.database.url.get_secret_value()
+        return
+    if settings.mode is not Mode.EMBEDDED:
+        raise BadSettings("the distributed mode needs POSTSCOPE_DATABASE__URL")
+    postgres = EmbeddedPostgres(settings.data_dir)
+    postgres.start()
+    try:
+        yield postgres.url
+    finally:
+        postgres.stop()
+
+
+@contextmanager
+def opened(settings: Settings, *, migrate: bool | None = None) -> Iterator[Runtime]:
+    """A runtime over a database of the newest version.
+
+    Args:
+        settings: the whole tree.
+        migrate: bring the database up to date first; by default in the embedded mode only, because in the
+            distributed mode a step of its own does it once.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    with database_url(settings) as url:
+        if migrate if migrate is not None else settings.mode is Mode.EMBEDDED:
+            upgrade(url)
+        database = Database(
+            url,
+            pool_size=settings.database.pool_size,
+            statement_timeout=settings.database.statement_timeout_seconds,
+        )
+        runtime = Runtime(settings, database)
+        try:
+            yield runtime
+        finally:
+            runtime.close()
+
+
+def prepare_space(runtime: Runtime) -> None:
+    """Make the collection of the live space where there is none yet."""
+    ensure_live_space(runtime)
