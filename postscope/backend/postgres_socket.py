@@ -1,0 +1,34 @@
+"""A short way to a socket in a deep folder: the address of a Unix socket has room for 107 bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from postscope.backend.errors import NotReady
+
+_LONGEST: Final = 103  # 107 on Linux, 103 on macOS
+_SOCKET: Final = ".s.PGSQL.5432"
+
+
+def reachable_socket_folder(folder: Path) -> Path:
+    """The folder itself, or a symbolic link to it where its path is too long.
+
+    The link lies in ``$XDG_RUNTIME_DIR`` or the folder for temporary files, and is made again when it is gone.
+
+    Raises:
+        NotReady: somebody else owns a link of that name, which could lead to a server of theirs.
+    """
+    if len(os.fsencode(folder / _SOCKET)) <= _LONGEST:
+        return folder
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    link = base / f"postscope-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(folder)
+    if link.lstat().st_uid != os.geteuid() or not link.is_symlink() or link.readlink() != folder:
+        raise NotReady(f"{link} is not ours: remove it, or choose a shorter data folder", code="database_down")
+    return link
