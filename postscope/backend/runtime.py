@@ -153,7 +153,7 @@ class Runtime:
         return {
             "database": self.database.ready,
             "store": self._store_ready,
-            "model": lambda: self.live and None,
+            "model": self._model_ready,
             "backlog": self._backlog_young,
         }
 
@@ -181,6 +181,9 @@ class Runtime:
             return self.models.get(settings)
         except EncoderError as error:
             raise NotReady(f"the model cannot be opened: {error}", code="model_not_ready") from error
+
+    def _model_ready(self) -> None:
+        _ = self.live
 
     def _store_ready(self) -> None:
         try:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    text,
+    text as sql,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -86,7 +86,7 @@ class Post(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column("metadata")
     record_hash: Mapped[bytes]
     content_hash: Mapped[bytes]
-    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    version: Mapped[int] = mapped_column(Integer, server_default=sql("1"))
     received_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     indexed_version: Mapped[int | None]
@@ -144,17 +144,17 @@ class Work(Base):
     __table_args__ = (
         UniqueConstraint("post_id", "stage"),
         CheckConstraint("state IN ('waiting', 'running', 'failed')", name="state"),
-        Index("ix_work_claim", "stage", "run_after", "id", postgresql_where=text("state = 'waiting'")),
-        Index("ix_work_lease", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("ix_work_claim", "stage", "run_after", "id", postgresql_where=sql("state = 'waiting'")),
+        Index("ix_work_lease", "lease_until", postgresql_where=sql("state = 'running'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     post_id: Mapped[uuid.UUID]
     stage: Mapped[str]
-    state: Mapped[str] = mapped_column(server_default=text("'waiting'"))
-    generation: Mapped[int] = mapped_column(server_default=text("1"))
-    attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    suspect: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    state: Mapped[str] = mapped_column(server_default=sql("'waiting'"))
+    generation: Mapped[int] = mapped_column(server_default=sql("1"))
+    attempts: Mapped[int] = mapped_column(server_default=sql("0"))
+    suspect: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
     run_after: Mapped[datetime]
     lease_until: Mapped[datetime | None]
     lease_token: Mapped[uuid.UUID | None]
@@ -171,8 +171,8 @@ class SpaceRow(Base):
     __tablename__ = "spaces"
     __table_args__ = (
         CheckConstraint("state IN ('building', 'live', 'previous', 'retired')", name="state"),
-        Index("uq_spaces_live", "state", unique=True, postgresql_where=text("state = 'live'")),
-        Index("uq_spaces_building", "state", unique=True, postgresql_where=text("state = 'building'")),
+        Index("uq_spaces_live", "state", unique=True, postgresql_where=sql("state = 'live'")),
+        Index("uq_spaces_building", "state", unique=True, postgresql_where=sql("state = 'building'")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -184,7 +184,7 @@ class SpaceRow(Base):
     created_at: Mapped[datetime]
     switched_at: Mapped[datetime | None]
     backfill_after: Mapped[uuid.UUID | None]
-    backfill_done: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    backfill_done: Mapped[int] = mapped_column(BigInteger, server_default=sql("0"))
     backfill_finished_at: Mapped[datetime | None]
     audit: Mapped[dict[str, Any] | None]
 

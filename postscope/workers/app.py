@@ -78,7 +78,7 @@ def _sweep() -> None:
     sweep(process_runtime())
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]
 def _start_process(**_: Any) -> None:
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)

@@ -51,9 +51,17 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
             _note(runtime, medium, {"state": "failed", "error_code": error.code, "error": error.reason})
         else:
             got_any = True
-            values = {"state": "ready", "sha256": fetched.sha256, "mime": fetched.info.mime}
-            size = {"width": fetched.info.width, "height": fetched.info.height}
-            _note(runtime, medium, values | size)
+            _note(
+                runtime,
+                medium,
+                {
+                    "state": "ready",
+                    "sha256": fetched.sha256,
+                    "mime": fetched.info.mime,
+                    "width": fetched.info.width,
+                    "height": fetched.info.height,
+                },
+            )
     if later is not None:
         failed = Outcome.failed(held, later.code, later.reason)
         return Outcome(held, failed.error, index_again=got_any)

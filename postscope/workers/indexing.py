@@ -108,8 +108,10 @@ def _update_payloads(
         for stored in runtime.store.retrieve(model.collection, [post.id for post in settled], with_vectors=False)
     }
     kept = [post for post in settled if post.id in there]
+    # Fields that the post has no more must go, so they are written as null.
+    absent: Payload = {"author": None, "language": None}
     payloads = {
-        post.id: {"author": None, "language": None}
+        post.id: absent
         | payload_of(post, ("image" for m in media.get(post.id, []) if m.state == "indexed"))
         for post in kept
     }
