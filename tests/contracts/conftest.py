@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -19,15 +20,17 @@ from tests.contracts.stores import (
     FIELDS,
     SERVER,
 )
+from tests.qdrant_server import Server
+
+WIRE_POLL_SECONDS = 0.02
 
 
 @pytest.fixture(
     params=[
         "edge",
         "qdrant-local",
-        pytest.param(
-            "qdrant", marks=pytest.mark.skipif(not SERVER, reason="POSTSCOPE_QDRANT_URL is not set")
-        ),
+        "qdrant-wire",
+        pytest.param("qdrant", marks=pytest.mark.skipif(not SERVER, reason="POSTSCOPE_QDRANT_URL is not set")),
     ]
 )
 def store_kind(request: pytest.FixtureRequest) -> str:
@@ -35,13 +38,26 @@ def store_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store(store_kind: str, tmp_path: Path) -> Iterator[VectorStore]:
+def wire() -> Iterator[str]:
+    """The URL of a server of the REST protocol, empty."""
+    with Server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(WIRE_POLL_SECONDS,), daemon=True)
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def store(store_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[VectorStore]:
     opened: VectorStore
     match store_kind:
         case "edge":
             opened = EdgeStore(tmp_path / "store")
         case "qdrant-local":
             opened = QdrantStore.local()
+        case "qdrant-wire":
+            opened = QdrantStore(request.getfixturevalue("wire"))
         case _:
             opened = QdrantStore(str(SERVER))
             for left in opened.collections():
