@@ -1,0 +1,74 @@
+"""What search answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from postscope.backend.searching.ranking import MatchedPart
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class MediaAnswer(_Model):
+    """One medium of a hit."""
+
+    id: UUID
+    url: str | None
+    mime: str | None
+    width: int | None
+    height: int | None
+    state: str
+
+
+class PostAnswer(_Model):
+    """The post of a hit."""
+
+    source: str
+    external_id: str
+    created_at: datetime
+    text: str
+    language: str | None
+    tags: list[str]
+    metrics: dict[str, float]
+    metadata: dict[str, Any]
+    media: list[MediaAnswer]
+
+
+class MatchAnswer(_Model):
+    """Why a post is a hit: one part of it that matched."""
+
+    part: MatchedPart
+    query: int = Field(description="which of the things searched with, counted from 0", examples=[0])
+    score: float = Field(examples=[0.91])
+    media_index: int | None = Field(None, description="which of the post's media, counted from 0")
+    media_id: UUID | None = None
+    terms: list[str] = Field([], description="words, hashtags, handles and codes that were found")
+    why: str = Field(examples=["its text is close in meaning to the query"])
+
+
+class HitAnswer(_Model):
+    """One hit, with the best of its matches first."""
+
+    id: UUID
+    score: float = Field(description="0 to 1; 0.5 is as likely an answer as not", examples=[0.91])
+    group: str | None = Field(None, description="the source, or the author's hash, where hits are grouped")
+    post: PostAnswer
+    matched: list[MatchAnswer]
+
+
+class SearchAnswer(_Model):
+    """Hits, best first."""
+
+    hits: list[HitAnswer]
+    total: int = Field(description="how many hits there are on all pages", examples=[1])
+    total_is: Literal["exact", "at_least"]
+    min_score: float = Field(description="what hits had to score", examples=[0.5])
+    next_cursor: str | None = Field(None, description="give it as cursor for the next page; null on the last")
+    no_answer: bool = Field(description="nothing here answers the query")
+    explanation: str | None = Field(None, examples=["nothing scored 0.50 or more; the best was 0.31"])

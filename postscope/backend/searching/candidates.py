@@ -1,0 +1,120 @@
+"""The ranked lists of a question: one by meaning and one by words for each thing that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import select
+
+from postscope.backend.runtime import Runtime
+from postscope.backend.searching.asked import Asked, Probe, Question
+from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
+from postscope.backend.searching.words import WordJudge, WordQuery, judge, load_texts, most_typical, read_words
+from postscope.backend.tables import Post
+from postscope.indexing.calibration import Part, SpaceCalibration
+from postscope.indexing.stores.base import DenseQuery, Query, SparseQuery
+from postscope.indexing.types import Filter, HasId, Match
+
+SHALLOW = 100
+"""Depth of each list at first: enough for the first pages, and cheap."""
+DEEP = 1_000
+"""Depth once somebody turns the page; hits further down are not reached."""
+
+
+def rank_posts(runtime: Runtime, question: Question, depth: int) -> Ranking:
+    """Rank the posts that lists of ``depth`` reach."""
+    calibration = runtime.live.calibration
+    lists = _lists(runtime, calibration, question, question.positive, question.filter, depth)
+    ids = list({id: None for ranked in lists for id in ranked.posts})
+    against: dict[UUID, float] = {}
+    if question.negative and ids:
+        # Asked of the candidates alone, so that each one's relevance is known and not just that of the nearest.
+        for ranked in _lists(
+            runtime, calibration, question, question.negative, Filter(must=(HasId(tuple(ids)),)), len(ids)
+        ):
+            for id, evidence in ranked.posts.items():
+                against[id] = max(against.get(id, 0.0), *(found.score for found in evidence))
+    ranking = fuse(lists, question.min_score, against)
+    if question.request.group_by is None:
+        return ranking
+    return best_of_groups(
+        ranking, _groups(runtime, question, [hit.id for hit in ranking.hits]), question.request.group_size
+    )
+
+
+def _lists(
+    runtime: Runtime,
+    calibration: SpaceCalibration,
+    question: Question,
+    asked: Sequence[Asked],
+    filter: Filter | None,
+    depth: int,
+) -> list[RankedList]:
+    dense = [(n, probe, part) for n, item in enumerate(asked) for probe in item.probes for part in probe.parts]
+    words = [(n, query) for n, item in enumerate(asked) if (query := _words(runtime, item)) is not None]
+    queries: list[Query] = [DenseQuery(probe.vector, part) for _, probe, part in dense]
+    queries += [SparseQuery(query.vector) for _, query in words]
+    if not queries:
+        return []
+    answers = runtime.store.query_many(question.collection, queries, filter=filter, limit=depth)
+    found: dict[int, list[tuple[Probe, Part, list[Match]]]] = {}
+    for (n, probe, part), matches in zip(dense, answers, strict=False):
+        found.setdefault(n, []).append((probe, part, matches))
+    lists = [
+        _by_meaning(calibration, n, asked[n].weight, answered, question.min_score, depth)
+        for n, answered in found.items()
+    ]
+    typical = [most_typical(runtime, question.collection, query) for _, query in words]
+    by_words = answers[len(dense) :]
+    ids = [match.id for matches in (*by_words, *(some.values() for some in typical)) for match in matches]
+    texts = load_texts(runtime, ids)
+    for (n, query), some, matches in zip(words, typical, by_words, strict=True):
+        lists.append(_by_words(judge(runtime.keywords, query, some, texts), n, asked[n].weight, matches, texts, depth))
+    return lists
+
+
+def _words(runtime: Runtime, asked: Asked) -> WordQuery | None:
+    return None if asked.words is None else read_words(runtime.keywords, asked.words)
+
+
+def _by_meaning(
+    calibration: SpaceCalibration,
+    asked: int,
+    weight: float,
+    answered: Sequence[tuple[Probe, Part, list[Match]]],
+    min_score: float,
+    depth: int,
+) -> RankedList:
+    """Texts and images in one list: their relevances compare, their cosines do not."""
+    posts: dict[UUID, dict[Part, float]] = {}
+    complete = True
+    for probe, part, matches in answered:
+        scorer = calibration.scorer(probe.vector, probe.kind)
+        relevances = scorer.relevance(part, np.array([match.score for match in matches], dtype=np.float64))
+        for match, relevance in zip(matches, relevances.tolist(), strict=True):
+            parts = posts.setdefault(match.id, {})
+            parts[part] = max(parts.get(part, 0.0), relevance)
+        complete &= len(matches) < depth or float(relevances[-1]) < min_score
+    order = sorted(posts, key=lambda id: (-max(posts[id].values()), id))
+    evidence = {id: tuple(Evidence(asked, part, score) for part, score in posts[id].items()) for id in order}
+    return RankedList(weight, evidence, complete)
+
+
+def _by_words(
+    judge: WordJudge, asked: int, weight: float, matches: Sequence[Match], texts: Mapping[UUID, str], depth: int
+) -> RankedList:
+    """In the store's order (BM25); a post whose row is gone is left out."""
+    posts = {
+        match.id: (Evidence(asked, "keywords", judge.share(texts[match.id])),) for match in matches if match.id in texts
+    }
+    return RankedList(weight * (EXACT_WEIGHT if judge.exact else 1.0), posts, len(matches) < depth)
+
+
+def _groups(runtime: Runtime, question: Question, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    column = Post.author_hash if question.request.group_by == "author" else Post.source
+    with runtime.database.session() as session:
+        return {
+            row.id: row.group for row in session.execute(select(Post.id, column.label("group")).where(Post.id.in_(ids)))
+        }

@@ -1,0 +1,160 @@
+"""Which posts may be hits: what a request says, in the store's terms."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+from postscope.backend.post_schema import Language, MetricName, Name, author_hash
+from postscope.indexing.stores.layout import field_path
+from postscope.indexing.types import AnyOf, Condition, Filter, InRange
+
+MEDIA_KINDS = ("image",)
+"""What a post's ``media`` can hold in the store; a post with none of them has no media there."""
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("must carry a time zone, such as 2026-03-02T09:30:00Z")
+    return value
+
+
+def _filterable(key: str) -> str:
+    field_path("metadata", key)  # raises ValueError with the reason
+    return key
+
+
+MediaFilter = Literal["image", "none"]
+Time = Annotated[datetime, AfterValidator(_aware)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Scalar: TypeAlias = bool | int | FiniteFloat | Word
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_filterable)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class TimeRange(_Model):
+    """``from <= created_at < to``, to the second."""
+
+    since: Time | None = Field(None, alias="from", examples=["2026-03-01T00:00:00Z"])
+    to: Time | None = Field(None, examples=["2026-03-08T00:00:00Z"])
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.since is None and self.to is None:
+            raise ValueError("give from, to or both")
+        if self.since is not None and self.to is not None and self.since >= self.to:
+            raise ValueError("from must be before to")
+        return self
+
+    def condition(self) -> InRange:
+        """On the store's whole Unix seconds."""
+        return InRange(
+            "created",
+            gte=None if self.since is None else float(math.floor(self.since.timestamp())),
+            lt=None if self.to is None else float(math.ceil(self.to.timestamp())),
+        )
+
+
+class NumberRange(_Model):
+    """``gte <= value <= lte``."""
+
+    gte: FiniteFloat | None = None
+    lte: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.gte is None and self.lte is None:
+            raise ValueError("give gte, lte or both")
+        if self.gte is not None and self.lte is not None and self.gte > self.lte:
+            raise ValueError("gte must not be above lte")
+        return self
+
+
+class TagFilter(_Model):
+    """Tags and hashtags, whatever their case; with or without the ``#``."""
+
+    any: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["harbour"]])
+    all: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _given(self) -> Self:
+        if self.any is None and self.all is None:
+            raise ValueError("give any, all or both")
+        return self
+
+    def conditions(self) -> list[Condition]:
+        """One that any of ``any`` meets, and one for each of ``all``."""
+        found: list[Condition] = [AnyOf("tags", _tag_forms(self.any))] if self.any else []
+        return found + [AnyOf("tags", _tag_forms([tag])) for tag in self.all or ()]
+
+
+class Filters(_Model):
+    """All that are given must hold. A post without a field that is asked for is no hit."""
+
+    source: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["chirper"]])
+    author: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        None, description="the name as it was given with the posts; only its keyed hash is compared"
+    )
+    language: Annotated[list[Language], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["en"]])
+    created: TimeRange | None = None
+    media: MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=2)] | None = Field(
+        None, description="with an image, or without any media; of several, any will do", examples=["image"]
+    )
+    tags: TagFilter | None = None
+    metrics: Annotated[dict[MetricName, NumberRange], Field(max_length=30)] = Field(
+        {}, examples=[{"likes": {"gte": 100}}]
+    )
+    metadata: Annotated[
+        dict[MetadataKey, NumberRange | Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=100)]],
+        Field(max_length=30),
+    ] = Field({}, description="key: value, any of several values, or a range", examples=[{"region": "north"}])
+
+    def condition(self, author_key: bytes) -> Filter | None:
+        """For the store; None where everything may be a hit."""
+        must: list[Condition] = []
+        if self.source:
+            must.append(AnyOf("source", tuple(self.source)))
+        if self.author:
+            must.append(AnyOf("author", (author_hash(author_key, self.author),)))
+        if self.language:
+            must.append(AnyOf("language", tuple(self.language)))
+        if self.created:
+            must.append(self.created.condition())
+        if self.media:
+            must.append(_media([self.media] if isinstance(self.media, str) else self.media))
+        if self.tags:
+            must += self.tags.conditions()
+        must += [InRange(field_path("metrics", name), gte=r.gte, lte=r.lte) for name, r in self.metrics.items()]
+        must += [_metadata(field_path("metadata", key), wanted) for key, wanted in self.metadata.items()]
+        return Filter(must=tuple(must)) if must else None
+
+
+def _tag_forms(tags: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag.removeprefix("#").casefold() or tag for tag in tags))
+
+
+def _media(wanted: list[MediaFilter]) -> Condition:
+    nothing = Filter(must_not=(AnyOf("media", MEDIA_KINDS),))
+    kinds = tuple(kind for kind in wanted if kind != "none")
+    either: list[Condition] = [AnyOf("media", kinds)] if kinds else []
+    if "none" in wanted:
+        either.append(nothing)
+    return either[0] if len(either) == 1 else Filter(should=tuple(either))
+
+
+def _metadata(field: str, wanted: NumberRange | Scalar | list[Scalar]) -> Condition:
+    if isinstance(wanted, NumberRange):
+        return InRange(field, gte=wanted.gte, lte=wanted.lte)
+    values = wanted if isinstance(wanted, list) else [wanted]
+    # 3 and 3.0 are one number in JSON but two to the engines' exact match: numbers go by range.
+    plain = tuple(value for value in values if isinstance(value, bool | str))
+    numbers = [value for value in values if not isinstance(value, bool | str)]
+    conditions: list[Condition] = [AnyOf(field, plain)] if plain else []
+    conditions += [InRange(field, gte=float(number), lte=float(number)) for number in numbers]
+    return conditions[0] if len(conditions) == 1 else Filter(should=tuple(conditions))

@@ -1,0 +1,119 @@
+"""From a request to vectors: texts and images are encoded, posts bring the vectors they are stored with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from postscope.backend.blobs import BlobError
+from postscope.backend.errors import Conflict, Invalid, NotFound
+from postscope.backend.fetch_errors import FetchError
+from postscope.backend.models import SpaceModel
+from postscope.backend.runtime import Runtime
+from postscope.backend.searching.asked import Asked, Probe, Question, What, own_posts
+from postscope.backend.searching.requests import QueryImage, QueryPart, SearchRequest
+from postscope.backend.tables import Post, Upload
+from postscope.indexing.calibration import PARTS
+from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.image import open_image
+from postscope.indexing.normalise import normalise
+from postscope.indexing.pipeline import IMAGE_TARGET
+from postscope.indexing.types import Filter, HasId, Vectors
+
+MAX_POST_IMAGES = 4
+"""Images of a post that others are compared with: each is a query of its own."""
+
+Field = tuple[str, QueryPart]
+
+
+def resolve(runtime: Runtime, request: SearchRequest) -> Question:
+    """Fetch, decode and encode what the request names.
+
+    Raises:
+        Invalid: an image cannot be had or read; names the field.
+        NotFound: a post is not here.
+        Conflict: a post is not indexed yet.
+    """
+    model = runtime.live
+    fields = [*request.positives(), *request.negatives()]
+    texts = [part.text for _, part in fields if part.text is not None]
+    images = [_open(runtime, name, part.image) for name, part in fields if part.image is not None]
+    with runtime.gate.query():
+        by_text = iter(_text_vectors(model, texts) if request.mode != "keyword" else ())
+        by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
+    asked = []
+    for name, part in fields:
+        probes: tuple[Probe, ...] = ()
+        if part.text is not None and request.mode != "keyword":
+            probes = (Probe(next(by_text), "text", PARTS),)
+        elif part.image is not None:
+            probes = (Probe(next(by_image), "image", PARTS),)
+        elif part.post_id is not None:
+            probes = _post_probes(runtime, model, (name, part))
+        asked.append(_asked(part, probes, words=request.mode != "semantic"))
+    count = len(list(request.positives()))
+    score = runtime.settings.api.min_score if request.min_score is None else request.min_score
+    return Question(
+        request, tuple(asked[:count]), tuple(asked[count:]), filter_of(runtime, request), score, model.collection
+    )
+
+
+def _asked(part: QueryPart, probes: tuple[Probe, ...], *, words: bool) -> Asked:
+    what: What = "text" if part.text is not None else "image" if part.image is not None else "post"
+    text = normalise(part.text) if words and part.text is not None else None
+    return Asked(what, part.weight, text or None, probes)
+
+
+def filter_of(runtime: Runtime, request: SearchRequest) -> Filter | None:
+    """Which posts may be hits: those that were searched with may not."""
+    wanted = request.filters.condition(runtime.author_key)
+    if not (own := own_posts(request)):
+        return wanted
+    wanted = wanted or Filter()
+    return replace(wanted, must_not=(*wanted.must_not, HasId(own)))
+
+
+def _text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:
+    return model.calibration.centre_queries(model.encoder.encode_queries([normalise(text) for text in texts]))
+
+
+def _post_probes(runtime: Runtime, model: SpaceModel, field: Field) -> tuple[Probe, ...]:
+    """Text asks texts and images ask images; a part that the post does not have is asked for by the other."""
+    name, part = field
+    assert part.post_id is not None
+    found = runtime.store.retrieve(model.collection, [part.post_id])
+    text = found[0].dense.get("text") if found else None
+    media = found[0].multi.get("media") if found else None
+    if text is None and media is None:
+        with runtime.database.session() as session:
+            known = session.get(Post, part.post_id) is not None
+        if not known:
+            raise NotFound(f"{name}: there is no post {part.post_id}")
+        raise Conflict(f"{name}: post {part.post_id} has nothing indexed to compare with (yet); see its status")
+    probes = [] if text is None else [Probe(text, "text", PARTS if media is None else ("text",))]
+    rows = media[:MAX_POST_IMAGES] if media is not None else ()
+    probes += [Probe(np.asarray(row), "image", PARTS if text is None else ("media",)) for row in rows]
+    return tuple(probes)
+
+
+def _open(runtime: Runtime, name: str, image: QueryImage) -> Image.Image:
+    field = name if name == "image" else f"{name}.image"
+    max_pixels = runtime.settings.media.max_pixels
+    try:
+        if image.url is not None:
+            with runtime.fetcher.fetch(image.url) as fetched:
+                return open_image(fetched.path, max_pixels=max_pixels, target=IMAGE_TARGET)
+        with runtime.database.session() as session:
+            upload = session.get(Upload, image.upload_id)
+        if upload is None:
+            raise Invalid.of(f"{field}.upload_id", "there is no such upload")
+        return open_image(runtime.blobs.get(upload.sha256), max_pixels=max_pixels, target=IMAGE_TARGET)
+    except FetchError as error:
+        raise Invalid.of(f"{field}.url", error.reason) from error
+    except MediaError as error:
+        raise Invalid.of(field, error.reason) from error
+    except BlobError as error:
+        raise Invalid.of(f"{field}.upload_id", f"its file cannot be read: {error}") from error

@@ -1,0 +1,111 @@
+"""How much of what was typed a post really says: the relevance of a match by words.
+
+It is the share of the query's weight that the post's words have, where a word weighs its inverse document frequency:
+a post with the rare word of a query and without "the" says nearly all of it, the other way round next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Post
+from postscope.indexing.keywords import KeywordEncoder, Term
+from postscope.indexing.stores.base import SparseQuery
+from postscope.indexing.tokens import Kind
+from postscope.indexing.types import Match, SparseVector
+
+MAX_WEIGHED = 32
+"""Queries of more words weigh them all the same: in so many the frequencies even out."""
+
+_WHOLE = frozenset({Kind.HASHTAG, Kind.HANDLE, Kind.CODE, Kind.HOST})
+
+
+@dataclass(frozen=True, slots=True)
+class WordQuery:
+    """What was typed, as terms.
+
+    Attributes:
+        vector: for the store.
+        units: ids of the terms that count: one a word, and all of a run of a script without spaces.
+        exact: there is nothing but hashtags, handles, codes and hosts.
+    """
+
+    vector: SparseVector
+    units: tuple[int, ...]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WordJudge:
+    """Tells the share of a query that a text has. Weights (> 0) of the query's units sum to 1."""
+
+    keywords: KeywordEncoder
+    weights: Mapping[int, float]
+    exact: bool
+
+    def share(self, text: str) -> float:
+        """In [0, 1]; 1 when nothing is missing."""
+        there = set(self.keywords.document(text).indices)
+        missing = sum(weight for unit, weight in self.weights.items() if unit not in there)
+        return max(0.0, 1.0 - missing)
+
+
+def read_words(keywords: KeywordEncoder, words: str) -> WordQuery | None:
+    """The terms of what was typed; None where it has no word."""
+    terms = keywords.query_terms(words)
+    if not terms:
+        return None
+    # A word with accents is two terms, and a text with the accents has both: the last one, without, tells.
+    units = {(term.word if term.kind is Kind.WORD else term.id): term.id for term in terms}
+    return WordQuery(
+        keywords.query(words), tuple(dict.fromkeys(units.values())), all(term.kind in _WHOLE for term in terms)
+    )
+
+
+def most_typical(runtime: Runtime, collection: str, query: WordQuery) -> dict[int, Match]:
+    """For each unit that some post has, the post that the store thinks most of; none where weights do not matter."""
+    if not 1 < len(query.units) <= MAX_WEIGHED:
+        return {}
+    single = [SparseQuery(SparseVector((unit,), (1.0,))) for unit in query.units]
+    answers = runtime.store.query_many(collection, single, limit=1)
+    return {unit: matches[0] for unit, matches in zip(query.units, answers, strict=True) if matches}
+
+
+def judge(
+    keywords: KeywordEncoder, query: WordQuery, typical: Mapping[int, Match], texts: Mapping[UUID, str]
+) -> WordJudge:
+    """Weigh the units.
+
+    A store's score for one term is the post's weight of it times the frequency part; dividing by the first leaves
+    what is wanted. A unit that no post has weighs as much as the rarest one that some post has.
+    """
+    frequencies: dict[int, float] = {}
+    for unit, match in typical.items():
+        document = keywords.document(texts.get(match.id, ""))
+        own = dict(zip(document.indices, document.values, strict=True)).get(unit)
+        if own:
+            frequencies[unit] = max(match.score / own, 1e-6)
+    rarest = max(frequencies.values(), default=1.0)
+    weights = {unit: frequencies.get(unit, rarest) for unit in query.units}
+    total = sum(weights.values())
+    return WordJudge(keywords, {unit: weight / total for unit, weight in weights.items()}, query.exact)
+
+
+def load_texts(runtime: Runtime, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The texts of the posts that are there, in one query."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    with runtime.database.session() as session:
+        return {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(Post.id.in_(wanted)))}
+
+
+def found_words(keywords: KeywordEncoder, words: str, text: str) -> list[str]:
+    """What of the query the text has, as it was typed, each once."""
+    found: Sequence[Term] = keywords.matched(words, text)
+    return list(dict.fromkeys(term.token if term.kind is Kind.RUN else term.word for term in found))
