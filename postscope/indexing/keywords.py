@@ -1,0 +1,108 @@
+"""Keyword search: text to a sparse vector of its tokens.
+
+Document weights are those of BM25 (Robertson & Zaragoza, "The Probabilistic Relevance Framework", 2009) with a
+fixed average length, so that a post's vector depends on the post alone; the inverse document frequency is applied by
+the store when it is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final, TypeAlias
+
+from postscope.indexing.normalise import normalise
+from postscope.indexing.tokens import MAX_CHARS, Kind, document_tokens, folded, length, pieces, query_tokens
+from postscope.indexing.types import SparseVector
+
+K1: Final = 1.2
+B: Final = 0.75
+AVERAGE_LENGTH: Final = 20.0
+"""Words of a usual post."""
+
+_AROUND: Final = ".,:;!?\"'()"
+CACHED_CHARS: Final = 40
+CACHED_WORDS: Final = 32_768
+
+_Weighed: TypeAlias = tuple[int, tuple[tuple[int, float], ...]]
+"""Length in words, and (term id, weight) of every token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of a query.
+
+    Attributes:
+        id: the term's id in sparse vectors.
+        token: what is compared, such as ``cafe``.
+        word: what the person wrote, such as ``Café``. A word may have two terms, with and without accents.
+        kind: what the word is; a hashtag, handle, code or host is found only as a whole.
+    """
+
+    id: int
+    token: str
+    word: str
+    kind: Kind
+
+
+class KeywordEncoder:
+    """Text to sparse vectors. Keeps the words seen last; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._remember = lru_cache(maxsize=CACHED_WORDS)(_weigh)
+
+    def document(self, text: str) -> SparseVector:
+        """The saturated term weights of a text; empty for one without words."""
+        total = 0
+        weights: dict[int, float] = {}
+        remember, get = self._remember, weights.get
+        for word in normalise(text[:MAX_CHARS]).split(" "):
+            words, terms = remember(word) if len(word) <= CACHED_CHARS else _weigh(word)
+            total += words
+            for term, weight in terms:
+                weights[term] = get(term, 0.0) + weight
+        norm = K1 * (1 - B + B * total / AVERAGE_LENGTH)
+        indices = sorted(weights)
+        return SparseVector(tuple(indices), tuple([(K1 + 1) * (w := weights[i]) / (w + norm) for i in indices]))
+
+    def query(self, text: str) -> SparseVector:
+        """Weight 1 for every distinct term."""
+        indices = sorted(term.id for term in self.query_terms(text))
+        return SparseVector(tuple(indices), (1.0,) * len(indices))
+
+    def query_terms(self, text: str) -> list[Term]:
+        """The distinct terms of a query, in the order they were written."""
+        found: dict[int, Term] = {}
+        for piece in pieces(normalise(text[:MAX_CHARS])):
+            for token in query_tokens(piece):
+                index = term_id(token)
+                found.setdefault(index, Term(index, token, piece.text, piece.kind))
+        return list(found.values())
+
+    def matched(self, query: str, text: str) -> list[Term]:
+        """The terms of the query that the text has."""
+        there = set(self.document(text).indices)
+        return [term for term in self.query_terms(query) if term.id in there]
+
+
+def hashtags(text: str) -> list[str]:
+    """The distinct hashtags of a text in order, without ``#`` and without case."""
+    if "#" not in text and "\N{FULLWIDTH NUMBER SIGN}" not in text and "\N{SMALL NUMBER SIGN}" not in text:
+        return []
+    tags = [piece.text[1:] for piece in pieces(normalise(text)) if piece.kind is Kind.HASHTAG and piece.text[0] == "#"]
+    return list(dict.fromkeys(map(folded, tags)))
+
+
+def term_id(token: str) -> int:
+    """A token's id, the same for ever: the first 32 bits of its BLAKE2b hash."""
+    return int.from_bytes(blake2b(token.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
+def _weigh(word: str) -> _Weighed:
+    bare = word.strip(_AROUND)
+    if bare.isascii() and bare.isalpha():  # most words, and the same as what follows, in a tenth of the time
+        return 1, ((term_id(bare.lower()), 1.0),)
+    found = list(pieces(word))
+    terms = [(term_id(token), weight) for piece in found for token, weight in document_tokens(piece)]
+    return sum(map(length, found)), tuple(terms)
