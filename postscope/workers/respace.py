@@ -9,13 +9,14 @@ import structlog
 from sqlalchemy import select
 
 from postscope.backend import work
-from postscope.backend.errors import Conflict
+from postscope.backend.errors import Conflict, NotReady
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import ALIAS, Runtime
 from postscope.backend.space_audit import AuditReport
 from postscope.backend.spaces import Spaces
 from postscope.backend.tables import Media, Post, SpaceRow
 from postscope.backend.work import Stage
+from postscope.indexing.stores.base import StoreError
 from postscope.migrations.collections.layouts import upgrade_collection
 from postscope.workers.indexing import load, write
 
@@ -107,12 +108,7 @@ def index_into_space(runtime: Runtime, model: SpaceModel, ids: Sequence[UUID]) -
     """
     with runtime.database.session() as session:
         posts, media = load(session, ids)
-    try:
-        write(runtime, model, posts, media)
-    except Exception as error:  # the queue tries them one by one, and keeps what fails with its reason
-        log.warning("backfill_batch_failed", space=model.encoder.space.id, posts=len(posts), reason=repr(error))
-        _queue(runtime, [post.id for post in posts])
-        return
+    _write(runtime, model, posts, media)
     before = {post.id: _seen(post, media.get(post.id, [])) for post in posts}
     with runtime.database.session() as session:
         posts, media = load(session, ids)
@@ -120,6 +116,21 @@ def index_into_space(runtime: Runtime, model: SpaceModel, ids: Sequence[UUID]) -
     gone = [post_id for post_id in before if post_id not in after]
     runtime.store.delete(model.collection, gone)
     _queue(runtime, [post_id for post_id in after if after[post_id] != before.get(post_id)])
+
+
+def _write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> None:
+    try:
+        write(runtime, model, posts, media)
+    except (StoreError, NotReady):
+        raise  # no post's fault: the cursor stays, and the next run goes on from it
+    except Exception as error:
+        if len(posts) > 1:
+            for post in posts:
+                _write(runtime, model, [post], media)
+            return
+        # The work table tries it again with its pauses, and keeps it with its reason if it never succeeds.
+        log.warning("backfill_post_failed", space=model.encoder.space.id, reason=repr(error))
+        _queue(runtime, [post.id for post in posts])
 
 
 def _seen(post: Post, media: Sequence[Media]) -> tuple[object, ...]:

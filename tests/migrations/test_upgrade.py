@@ -2,34 +2,36 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
 import postscope.migrations
+from postscope.backend.database import Database
 from postscope.backend.errors import NotReady
 from postscope.backend.tables import Base
 from postscope.migrations.run import pending, upgrade
+from tests.servers import TestDatabases
 
 FOLDER = Path(postscope.migrations.__file__).parent
 MIGRATIONS = sorted((FOLDER / "versions").glob("[0-9]*.py"))
 
 
 @pytest.fixture
-def url(new_database: Callable[[], str]) -> str:
-    return new_database()
+def url(empty_database_url: str) -> str:
+    return empty_database_url
 
 
 @pytest.fixture
 def connection(url: str) -> Iterator[Connection]:
-    engine = create_engine(url)
-    with engine.connect() as connection:
+    database = Database(url, pool_size=1)
+    with database.engine.connect() as connection:
         yield connection
-    engine.dispose()
+    database.close()
 
 
 def drift(connection: Connection) -> list[object]:
@@ -57,18 +59,20 @@ def test_drift_is_noticed(url: str, connection: Connection) -> None:
 
 
 def test_constraints_and_indexes_are_those_of_the_tables(
-    url: str, connection: Connection, new_database: Callable[[], str]
+    url: str, connection: Connection, databases: TestDatabases
 ) -> None:
     """What the comparison of Alembic does not look at: checks, partial indexes, and whether a table is logged."""
     upgrade(url)
-    made = create_engine(new_database())
-    Base.metadata.create_all(made)
-    with made.connect() as wanted:
+    other = databases.create(empty=True)
+    made = Database(other, pool_size=1)
+    Base.metadata.create_all(made.engine)
+    with made.engine.connect() as wanted:
         assert constraints(connection) == constraints(wanted)
         indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> :version"
         version = {"version": "alembic_version"}
         assert set(connection.execute(text(indexes), version)) == set(wanted.execute(text(indexes), version))
-    made.dispose()
+    made.close()
+    databases.drop(other)
 
 
 def test_pages_of_searches_are_not_logged(url: str, connection: Connection) -> None:
@@ -106,7 +110,8 @@ def test_two_starters_do_not_collide(url: str, connection: Connection) -> None:
 
 
 def test_a_plain_url_of_postgresql_is_taken(url: str, connection: Connection) -> None:
-    upgrade(url.replace("postgresql+psycopg://", "postgresql://"))
+    assert url.startswith("postgresql://")
+    upgrade(url)
     assert not pending(connection)
 
 
