@@ -124,6 +124,10 @@ class ApiSettings(_Group):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8765
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 32 * 1024 * 1024
     requests_per_minute: Annotated[int, Field(ge=1)] = Field(6_000, description="a key's allowance")
+    failed_keys_per_minute: Annotated[int, Field(ge=1)] = Field(
+        60, description="how often a client address may come without a valid key"
+    )
+    open_docs: bool = Field(False, description="/docs and /openapi.json without a key")
     min_score: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="default of a search's min_score")
     threads: Annotated[int, Field(ge=1, le=200)] = 16
 

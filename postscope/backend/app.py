@@ -1,0 +1,112 @@
+"""``create_app``: wiring and nothing else. The runtime is closed by whoever opened it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI
+
+from postscope import __version__
+from postscope.backend import work
+from postscope.backend.auth import Authenticator
+from postscope.backend.envelope import RequestEnvelope
+from postscope.backend.health import Readiness
+from postscope.backend.limits import BodyLimit, RateLimiter
+from postscope.backend.openapi import describe
+from postscope.backend.problems import add_problem_handlers
+from postscope.backend.routes import health, keys, media, posts, search
+from postscope.backend.routes.docs import docs_router
+from postscope.backend.runtime import Runtime
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    posts.router,
+    media.router,
+    search.router,
+    keys.router,
+    health.router,
+)
+
+_DESCRIPTION: Final = """\
+Social posts in, one shared vector space, search out.
+
+Every call but `/healthz` and `/readyz` needs an API key, as `Authorization: Bearer ps_…` or `X-API-Key: ps_…`.
+Errors are problems as of RFC 9457 (`application/problem+json`): `code` is for programs, `detail` for people, and
+`errors` names each field that is wrong. Every answer carries `X-Request-ID`; one that is sent along is kept.
+"""
+
+_TAGS: Final = [
+    {"name": "posts", "description": "Posts in, out, and what became of them."},
+    {"name": "media", "description": "Files that posts and searches refer to."},
+    {"name": "search", "description": "By text, by image, by example, in any mixture."},
+    {"name": "keys", "description": "Who may do what."},
+    {"name": "health", "description": "Whether the service lives and works, and its figures."},
+]
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The HTTP service over an opened runtime."""
+    api = runtime.settings.api
+    app = FastAPI(
+        title="Postscope",
+        summary="Vector-search content intelligence for social posts",
+        description=_DESCRIPTION,
+        version=__version__,
+        openapi_tags=_TAGS,
+        contact={"name": "Postscope"},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=None,  # served by a route of ours, behind a key
+        lifespan=_lifespan,
+    )
+    app.state.runtime = runtime
+    app.state.authenticator = Authenticator(runtime.database, runtime.clock)
+    app.state.limiter = _limiter(runtime)
+    _watch_backlog(runtime)
+    app.add_middleware(BodyLimit, max_bytes=api.max_body_bytes)
+    app.add_middleware(RequestEnvelope, metrics=runtime.metrics)  # added last: the outermost
+    add_problem_handlers(app)
+    for router in (*ROUTERS, docs_router(open_to_all=api.open_docs)):
+        app.include_router(router)
+    _serve_document(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    runtime: Runtime = app.state.runtime
+    anyio.to_thread.current_default_thread_limiter().total_tokens = runtime.settings.api.threads
+    app.state.readiness = Readiness(runtime.checks())
+    try:
+        yield
+    finally:
+        app.state.readiness.close()
+
+
+def _limiter(runtime: Runtime) -> RateLimiter:
+    api, queue = runtime.settings.api, runtime.settings.queue
+    return RateLimiter(
+        api.requests_per_minute,
+        api.failed_keys_per_minute,
+        redis_url=queue.url.get_secret_value() if queue.url else None,
+        on_unavailable=runtime.metrics.rate_limit_unavailable,
+    )
+
+
+def _watch_backlog(runtime: Runtime) -> None:
+    def read() -> list[work.Backlog]:
+        with runtime.database.session() as session:
+            return work.backlog(session)
+
+    runtime.metrics.watch_backlog(read, runtime.clock)
+
+
+def _serve_document(app: FastAPI) -> None:
+    """Have ``app.openapi`` answer with our document, made on first use (FastAPI's own way to extend it)."""
+
+    def openapi() -> dict[str, Any]:
+        app.openapi_schema = app.openapi_schema or describe(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,135 @@
+"""Errors as ``application/problem+json`` (RFC 9457). What was not foreseen says nothing of the inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from postscope.backend.errors import FieldProblem, Invalid, PostscopeError
+from postscope.backend.logs import current_request_id
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_CODES: Final = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media",
+}
+_PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
+
+PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "title": "ProblemDetails",
+    "description": "What went wrong (RFC 9457). `errors` names each field that is wrong.",
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:postscope:problem:invalid"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "stable, for programs"},
+        "detail": {"type": "string", "description": "for people"},
+        "request_id": {"type": "string", "description": "find it in the logs"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+class Problem(Response):
+    """One problem as an answer."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        problems: Iterable[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        body: dict[str, Any] = {
+            "type": f"urn:postscope:problem:{code}",
+            "title": title,
+            "status": status,
+            "code": code,
+            "detail": detail,
+        }
+        if request_id := current_request_id():
+            body["request_id"] = request_id
+        if errors := [{"field": problem.field, "reason": problem.reason} for problem in problems]:
+            body["errors"] = errors
+        # ASCII alone: a field's name may hold half a surrogate pair, which UTF-8 cannot
+        super().__init__(json.dumps(body), status_code=status, headers=dict(headers or {}))
+
+    @classmethod
+    def of(cls, error: PostscopeError) -> Problem:
+        """The problem that an error of the tree stands for; of a 500 the detail stays inside."""
+        detail = error.detail if error.status < 500 or error.status == 503 else "this was not foreseen"
+        return cls(error.status, error.code, error.title, detail, problems=error.problems, headers=error.headers)
+
+    @classmethod
+    def unforeseen(cls) -> Problem:
+        """An exception that nobody caught."""
+        return cls.of(PostscopeError(""))
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error that reaches the app as a problem."""
+    app.add_exception_handler(PostscopeError, _on_postscope_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+def _on_postscope_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, PostscopeError) or (error.status >= 500 and error.status != 503):
+        raise error  # not foreseen: logged with its trace where everything unforeseen is
+    return Problem.of(error)
+
+
+def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [_field_problem(item) for item in error.errors()]
+    summary = "; ".join(f"{problem.field}: {problem.reason}" for problem in problems[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return Problem.of(Invalid(summary + more, problems=problems))
+
+
+def _field_problem(item: Mapping[str, Any]) -> FieldProblem:
+    place, *path = item["loc"] or ("body",)
+    if item["type"] == "json_invalid":
+        return FieldProblem("body", f"is not JSON: {item.get('ctx', {}).get('error', 'cannot be read')}")
+    inside = path if place in _PLACES else [place, *path]
+    field = ".".join(str(part) for part in inside) or str(place)
+    return FieldProblem(field, str(item["msg"]).removeprefix("Value error, "))
+
+
+def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code = _CODES.get(status, "http_error")
+    return Problem(status, code, status.phrase, error.detail or status.phrase, headers=error.headers)
+
+
+def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the API's documentation says of these statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

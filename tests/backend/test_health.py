@@ -1,0 +1,118 @@
+"""Liveness, readiness and what readiness tells strangers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from fastapi.testclient import TestClient
+
+from postscope import __version__
+from postscope.backend.errors import NotReady
+from postscope.backend.health import Readiness
+
+
+@contextmanager
+def readiness(fresh: float = 0.0, timeout: float = 5.0, **checks: Callable[[], None]) -> Iterator[Readiness]:
+    opened = Readiness(checks, fresh_seconds=fresh, timeout_seconds=timeout)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def well() -> None:
+    pass
+
+
+def fail(code: str, detail: str = "secret-host:5432 does not answer") -> Callable[[], None]:
+    def check() -> None:
+        raise NotReady(detail, code=code)
+
+    return check
+
+
+def test_healthz_needs_no_key_and_tells_the_version(client: TestClient) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "version": __version__}
+
+
+def test_all_is_well() -> None:
+    with readiness(database=well, store=well) as ready:
+        ready.verify()
+
+
+def test_no_checks_at_all() -> None:
+    with readiness() as ready:
+        ready.verify()
+
+
+def test_every_failing_check_is_named_and_the_first_gives_the_code() -> None:
+    with (
+        readiness(database=well, store=fail("store_down"), backlog=fail("backlog_old")) as ready,
+        pytest.raises(NotReady) as caught,
+    ):
+        ready.verify()
+    assert caught.value.code == "store_down"
+    assert [(p.field, p.reason) for p in caught.value.problems] == [("store", "store_down"), ("backlog", "backlog_old")]
+
+
+def test_strangers_learn_the_code_and_nothing_of_the_inside() -> None:
+    with readiness(database=fail("database_down")) as ready, pytest.raises(NotReady) as caught:
+        ready.verify()
+    assert "secret-host" not in caught.value.detail
+
+
+def test_a_check_that_breaks_is_a_part_that_is_down() -> None:
+    def broken() -> None:
+        raise RuntimeError("not foreseen")
+
+    with readiness(store=broken) as ready, pytest.raises(NotReady) as caught:
+        ready.verify()
+    assert caught.value.code == "store_down"
+
+
+def test_a_check_that_hangs_is_started_once_and_counts_when_it_ends() -> None:
+    gate = threading.Event()
+    calls: list[None] = []
+
+    def opening() -> None:
+        calls.append(None)
+        gate.wait(30)
+
+    with readiness(timeout=0.05, model=opening) as ready:
+        for _ in range(3):
+            with pytest.raises(NotReady) as caught:
+                ready.verify()
+            assert caught.value.code == "model_not_ready"
+        gate.set()
+        ready._timeout = 30.0
+        ready.verify()
+        assert len(calls) == 1
+
+
+def test_an_answer_stands_for_a_while() -> None:
+    calls: list[None] = []
+    with readiness(fresh=60.0, store=lambda: calls.append(None)) as ready:
+        for _ in range(5):
+            ready.verify()
+    assert len(calls) == 1
+
+
+def test_readyz_answers_503_as_a_problem(client: TestClient) -> None:
+    client.app.state.readiness = Readiness({"store": fail("store_down"), "database": well})  # type: ignore[attr-defined]
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "store_down"
+    assert answer.json()["errors"] == [{"field": "store", "reason": "store_down"}]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_dead_database_is_told_and_liveness_stays(client: TestClient) -> None:
+    runtime = client.app.state.runtime  # type: ignore[attr-defined]
+    client.app.state.readiness = Readiness({"database": runtime.database.ready})  # type: ignore[attr-defined]
+    assert client.get("/readyz").status_code == 200
