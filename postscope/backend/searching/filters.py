@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from postscope.backend.post_schema import Language, MetricName, Name, author_hash
 from postscope.indexing.stores.layout import field_path
+from postscope.indexing.tokens import folded
 from postscope.indexing.types import AnyOf, Condition, Filter, InRange
 
 MEDIA_KINDS = ("image",)
@@ -136,7 +137,9 @@ class Filters(_Model):
 
 
 def _tag_forms(tags: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag.removeprefix("#").casefold() or tag for tag in tags))
+    # Tags are kept as they were given but for their case, hashtags of a text without the # and folded further.
+    forms = (form for tag in tags for form in (tag.casefold(), folded(tag.removeprefix("#"))))
+    return tuple(dict.fromkeys(form for form in forms if form))
 
 
 def _media(wanted: list[MediaFilter]) -> Condition:
