@@ -139,6 +139,7 @@ def fail(
             """
             UPDATE work SET lease_until = NULL, lease_token = NULL, suspect = false,
                 state = CASE WHEN generation = :generation AND :given_up THEN 'failed' ELSE 'waiting' END,
+                attempts = CASE WHEN generation = :generation THEN attempts ELSE 0 END,
                 run_after = :run_after, error_code = :code, error = :reason
             WHERE id = :id AND lease_token = :token
             """
@@ -164,6 +165,23 @@ def release(session: Session, claims: Iterable[Claim], *, now: datetime) -> None
             "lease_until = NULL, lease_token = NULL WHERE lease_token = ANY(CAST(:tokens AS uuid[]))"
         ),
         {"tokens": list({held.token for held in claims}), "now": now},
+    )
+
+
+def postpone(session: Session, claims: Iterable[Claim], *, code: str, reason: str, until: datetime) -> None:
+    """Hand work back because a part that all of it needs is down: the posts are not to blame, no attempt counts."""
+    session.execute(
+        text(
+            "UPDATE work SET state = 'waiting', attempts = greatest(attempts - 1, 0), run_after = :until, "
+            "lease_until = NULL, lease_token = NULL, error_code = :code, error = :reason "
+            "WHERE lease_token = ANY(CAST(:tokens AS uuid[]))"
+        ),
+        {
+            "tokens": list({held.token for held in claims}),
+            "until": until,
+            "code": code,
+            "reason": reason[:REASON_LIMIT],
+        },
     )
 
 

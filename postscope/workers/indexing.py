@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from postscope.backend.blobs import BlobError
+from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
@@ -32,6 +32,8 @@ def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
     fresh = [post for post in posts if not _same_vectors(post)] if len(targets) == 1 else posts
     if len(targets) == 1 and kept:
         fresh += _update_payloads(runtime, targets[0], kept, media)
+    with runtime.database.session() as session:
+        vectors_unknown(session, [post.id for post in fresh if post.indexed_content is not None])
     for model in targets:
         results = write(runtime, model, fresh, media)
         _note_media(runtime, results, media)
@@ -87,7 +89,7 @@ def _image(runtime: Runtime, medium: Media) -> ImagePart:
     def read() -> bytes:
         try:
             return runtime.blobs.get(sha256)
-        except BlobError as error:
+        except (BlobMissing, BlobCorrupt) as error:
             raise CorruptMedia(f"the stored file cannot be read: {error}") from error
 
     return ImagePart(medium.position, read)
@@ -111,8 +113,7 @@ def _update_payloads(
     # Fields that the post has no more must go, so they are written as null.
     absent: Payload = {"author": None, "language": None}
     payloads = {
-        post.id: absent
-        | payload_of(post, ("image" for m in media.get(post.id, []) if m.state == "indexed"))
+        post.id: absent | payload_of(post, ("image" for m in media.get(post.id, []) if m.state == "indexed"))
         for post in kept
     }
     runtime.store.set_payload(model.collection, payloads)
@@ -160,6 +161,16 @@ def _note_posts(runtime: Runtime, posts: Sequence[Post]) -> None:
                 "now": runtime.clock(),
             },
         )
+
+
+def vectors_unknown(session: Session, ids: Sequence[UUID]) -> None:
+    """Until the next indexing nothing is known of what the points of these posts were made from.
+
+    Said before new vectors are written, and when a worker wrote too late: a content that comes back to what it was
+    must then be encoded again, not taken for what is in the store.
+    """
+    if ids:
+        session.execute(update(Post).where(Post.id.in_(ids)).values(indexed_content=None))
 
 
 def _undo_deleted(runtime: Runtime, targets: Sequence[SpaceModel], ids: set[UUID]) -> None:

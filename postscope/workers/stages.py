@@ -6,15 +6,20 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from postscope.backend import work
+from postscope.backend.blobs import BlobsUnavailable
+from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Claim, Stage
+from postscope.indexing.stores.base import StoreUnavailable
 from postscope.workers.erasing import erase
 from postscope.workers.extraction import extract
-from postscope.workers.indexing import index
+from postscope.workers.indexing import index, vectors_unknown
 from postscope.workers.outcome import Outcome
 
 log = structlog.get_logger(__name__)
@@ -22,6 +27,9 @@ log = structlog.get_logger(__name__)
 Run = Callable[[Runtime, Sequence[Claim]], list[Outcome]]
 
 STAGES: dict[Stage, Run] = {Stage.EXTRACT: extract, Stage.INDEX: index, Stage.ERASE: erase}
+
+OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, OperationalError)
+"""A part that every post needs is down: waited for, however long it takes, and no post is given up for it."""
 
 
 def worker_name() -> str:
@@ -53,10 +61,10 @@ def run_batch(runtime: Runtime, stage: Stage) -> int:
         return 0
     started = time.monotonic()
     try:
-        outcomes = STAGES[stage](runtime, claims)
-    except Exception as error:
-        log.exception("stage_failed", stage=stage.value, posts=len(claims))
-        outcomes = _one_by_one(runtime, stage, claims, error)
+        outcomes = _outcomes(runtime, stage, claims)
+    except OUTAGES as error:
+        _postpone(runtime, stage, claims, error)
+        return 0
     except BaseException:
         # An orderly stop in the middle of a batch: hand it back, it is no failure.
         with runtime.database.session() as session:
@@ -74,6 +82,31 @@ def run_batch(runtime: Runtime, stage: Stage) -> int:
     return len(claims)
 
 
+def _outcomes(runtime: Runtime, stage: Stage, claims: Sequence[Claim]) -> list[Outcome]:
+    try:
+        return STAGES[stage](runtime, claims)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        log.exception("stage_failed", stage=stage.value, posts=len(claims))
+        return _one_by_one(runtime, stage, claims, error)
+
+
+def _postpone(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Exception) -> None:
+    """Wait for what is down. Where that is the database itself, the lease does it: this raises then."""
+    settings = runtime.settings.work
+    pause = min(settings.retry_cap_seconds, settings.retry_base_seconds)
+    log.warning("stage_postponed", stage=stage.value, posts=len(claims), reason=str(error), seconds=pause)
+    with runtime.database.session() as session:
+        work.postpone(
+            session,
+            claims,
+            code=type(error).__name__,
+            reason=str(error),
+            until=runtime.clock() + timedelta(seconds=pause),
+        )
+
+
 def _one_by_one(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Exception) -> list[Outcome]:
     """A batch that failed as a whole is tried post by post: one bad post never fails its batch."""
     if len(claims) == 1:
@@ -82,6 +115,8 @@ def _one_by_one(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: 
     for held in claims:
         try:
             outcomes.extend(STAGES[stage](runtime, [held]))
+        except OUTAGES:
+            raise
         except Exception as alone:
             outcomes.append(Outcome.failed(held, type(alone).__name__, str(alone)))
     return outcomes
@@ -103,7 +138,10 @@ def _settle(runtime: Runtime, stage: Stage, outcomes: Sequence[Outcome]) -> None
                 )
         lost = work.finish(session, [outcome.claim for outcome in outcomes if outcome.error is None], now=now)
         # We were taken for dead and somebody else ran these; what we wrote may have come after: do them again.
-        work.add(session, stage, [held.post_id for held in lost], now=now, request_id=None)
+        again = [held.post_id for held in lost]
+        if stage is Stage.INDEX:
+            vectors_unknown(session, again)
+        work.add(session, stage, again, now=now, request_id=None)
         follow = [outcome.claim.post_id for outcome in outcomes if outcome.index_again]
         work.add(session, Stage.INDEX, follow, now=now, request_id=None)
         if follow:
