@@ -1,0 +1,381 @@
+"""Searches as they are asked and answered: the bundled encoder, the embedded store and PostgreSQL, nothing made up."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+
+from postscope.backend.database import Database
+from postscope.backend.errors import Conflict, Invalid, NotFound
+from postscope.backend.runtime import Runtime
+from postscope.backend.searching.answers import HitAnswer, SearchAnswer
+from postscope.backend.searching.pages import KEPT_FOR, forget_expired
+from postscope.backend.searching.requests import SearchRequest
+from postscope.backend.searching.service import search, similar
+from postscope.backend.settings import load_settings
+from postscope.backend.tables import Post, SearchPage
+from postscope.backend.uploads import add_upload
+from postscope.backend.work import Stage
+from postscope.migrations.collections.live import ensure_live_space
+from postscope.sample import sample_dir
+from postscope.workers.stages import run_stage
+from tests.conftest import SetClock
+from tests.servers import TestDatabases
+
+KEY = uuid4()
+
+TEXTS = {
+    "marathon-1": "Huge crowd at the city marathon this morning, the winner finished in two hours and five minutes",
+    "marathon-2": "My first marathon! 42 kilometres and my legs will never forgive me",
+    "marathon-es": "El maratón de la ciudad terminó con un nuevo récord bajo la lluvia",
+    "volcano": "The volcano erupted again last night, ash has closed the airport",
+    "volcano-es": "El volcán entró en erupción y la ceniza cubre todo el pueblo",
+    "bread": "Baked a sourdough loaf with rye flour, the crust is perfect",
+    "cake": "Chocolate cake recipe: butter, sugar, four eggs and dark chocolate",
+    "phone": "The NVX2-118 overheats after the update, is anybody else seeing this?",
+    "phone-2": "Battery of my phone lasts two days now, great update",
+    "gulls": "Tide is out and the gulls are everywhere #HarbourDays",
+    "harbour": "Walked along the harbour today, harbour days are the best",
+    "handle": "Thanks to @mara_k for the lovely photographs",
+    "football": "What a goal in the last minute, the stadium went wild",
+    "tax": "Reminder: the deadline for tax returns is at the end of the month",
+    "dog": "Lost dog near the river park, brown, answers to Bruno",
+}
+IMAGES = {"panda": "panda", "koala": "koala", "castle": "chambord", "volcano-photo": "volcano-eruption"}
+FLOOD = 130
+"""More posts than the lists of a first page are deep."""
+
+
+def read_image(name: str) -> bytes:
+    return (sample_dir() / "images" / f"{name}.webp").read_bytes()
+
+
+def upload(runtime: Runtime, name: str) -> UUID:
+    with runtime.database.session() as session:
+        return add_upload(
+            session, runtime.blobs, io.BytesIO(read_image(name)), max_bytes=10_000_000, now=runtime.clock()
+        ).id
+
+
+def post(name: str, n: int, **fields: Any) -> dict[str, Any]:
+    """Sources take turns; the first author has two of the marathon's posts."""
+    return {
+        "source": ("chirper", "forum")[n % 2],
+        "external_id": name,
+        "author": "@runner" if name in ("marathon-1", "marathon-2") else f"@author{n}",
+        "created_at": f"2026-03-{n % 20 + 1:02d}T10:00:00Z",
+        "language": "es" if name.endswith("-es") else "en",
+        "metrics": {"likes": n},
+        "metadata": {"region": ["north", "south"][n % 2]},
+        **fields,
+    }
+
+
+def put(runtime: Runtime, rows: list[dict[str, Any]], *, index: bool = True) -> list[UUID]:
+    with runtime.database.session() as session:
+        verdicts = runtime.posts.create(session, rows, now=runtime.clock())
+    assert all(verdict.id for verdict in verdicts), verdicts
+    if index:
+        run_stage(runtime, Stage.INDEX)
+    return [verdict.id for verdict in verdicts if verdict.id]
+
+
+def take_out(runtime: Runtime, ids: list[UUID]) -> None:
+    for post_id in ids:
+        with runtime.database.session() as session:
+            runtime.posts.delete(session, post_id, now=runtime.clock())
+    run_stage(runtime, Stage.ERASE)
+
+
+@pytest.fixture(scope="module")
+def clock_of_all() -> SetClock:
+    from datetime import UTC, datetime
+
+    return SetClock(datetime(2026, 3, 25, 12, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def searched(
+    databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory, clock_of_all: SetClock
+) -> Iterator[Runtime]:
+    """All posts indexed: a few of each kind, and a flood of notes that share a word."""
+    url = databases.create()
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("data"))
+    runtime = Runtime(settings, Database(url, pool_size=3), clock=clock_of_all)
+    ensure_live_space(runtime)
+    rows = [post(name, n, text=text) for n, (name, text) in enumerate(TEXTS.items())]
+    rows += [
+        post(name, n, media=[{"upload_id": str(upload(runtime, image))}])
+        for n, (name, image) in enumerate(IMAGES.items())
+    ]
+    rows.append(
+        post(
+            "album", 3, text="Two of my holiday pictures",
+            media=[{"upload_id": str(upload(runtime, name))} for name in ("chambord-crop", "hedgehog")],
+        )
+    )  # fmt: skip
+    rows += [post(f"note-{n:03}", n, text=f"zibeline note number {n}") for n in range(FLOOD)]
+    put(runtime, rows)
+    yield runtime
+    runtime.close()
+    databases.drop(url)
+
+
+def ask(runtime: Runtime, *, key: UUID = KEY, **body: Any) -> SearchAnswer:
+    return search(runtime, SearchRequest.model_validate(body), key_id=key)
+
+
+def names(answer: SearchAnswer) -> list[str]:
+    return [hit.post.external_id for hit in answer.hits]
+
+
+def hit_of(answer: SearchAnswer, name: str) -> HitAnswer:
+    return next(hit for hit in answer.hits if hit.post.external_id == name)
+
+
+def id_of(runtime: Runtime, name: str) -> UUID:
+    with runtime.database.session() as session:
+        return session.scalars(select(Post.id).where(Post.external_id == name)).one()
+
+
+# --- what is found -------------------------------------------------------------------------------------------------
+
+
+def test_a_text_finds_texts_in_both_languages(searched):
+    answer = ask(searched, text="volcanic eruption", mode="semantic", min_score=0.3)
+    assert {"volcano", "volcano-es"} <= set(names(answer)[:3])
+    assert hit_of(answer, "volcano").matched[0].part == "text"
+    assert "close in meaning" in hit_of(answer, "volcano").matched[0].why
+
+
+def test_a_text_finds_an_image_and_says_which(searched):
+    answer = ask(searched, text="a hedgehog", mode="semantic")
+    best = answer.hits[0]
+    assert best.post.external_id == "album"
+    assert (best.matched[0].part, best.matched[0].media_index) == ("media", 1)
+    assert best.matched[0].media_id == best.post.media[1].id
+    assert best.matched[0].why == "image 2 shows what the query says"
+
+
+def test_an_image_finds_its_copy(searched):
+    answer = ask(searched, image={"upload_id": str(upload(searched, "koala-crop"))})
+    assert names(answer)[0] == "koala"
+    assert answer.hits[0].score > 0.9
+    assert "looks like the query image" in answer.hits[0].matched[0].why
+
+
+def test_hits_are_ordered_and_scored_within_bounds(searched):
+    answer = ask(searched, text="marathon winner", mode="semantic", min_score=0)
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize(("typed", "found"), [("#harbourdays", "gulls"), ("@Mara_K", "handle"), ("nvx2-118", "phone")])
+@pytest.mark.parametrize("mode", ["keyword", "hybrid"])
+def test_a_hashtag_a_handle_or_a_code_is_found_exactly(searched, typed, found, mode):
+    answer = ask(searched, text=typed, mode=mode)
+    assert names(answer)[0] == found
+    assert answer.hits[0].score == 1.0
+    first = answer.hits[0].matched[0]
+    assert first.part == "keywords"
+    assert [term.casefold() for term in first.terms] == [typed.casefold()]
+    if mode == "keyword":
+        assert names(answer) == [found]
+
+
+def test_a_rare_word_outweighs_common_ones(searched):
+    answer = ask(searched, text="the sourdough", mode="keyword")
+    assert names(answer) == ["bread"]
+
+
+def test_a_word_that_nobody_wrote_counts_against_a_match(searched):
+    assert ask(searched, text="sourdough qwertzuiop asdfghjkl", mode="keyword").no_answer
+
+
+def test_hybrid_finds_what_either_finds(searched):
+    answer = ask(searched, text="zibeline note number 77", limit=3)
+    assert names(answer)[0] == "note-077"
+
+
+def test_a_query_without_an_answer_says_so(searched):
+    answer = ask(searched, text="mortgage interest rates for first-time buyers")
+    assert answer.hits == []
+    assert answer.no_answer
+    assert answer.explanation is not None
+    assert answer.explanation.startswith("nothing scored 0.50 or more; the best was 0.")
+    assert answer.next_cursor is None
+
+
+def test_a_query_of_punctuation_has_no_answer_by_words(searched):
+    answer = ask(searched, text="?!…", mode="keyword")
+    assert answer.explanation == "no post has anything in common with the query"
+
+
+def test_filters_that_keep_nothing_are_told_apart(searched):
+    answer = ask(searched, text="marathon", filters={"source": ["nowhere"]})
+    assert answer.explanation == "no post that the filters let through has anything in common with the query"
+
+
+def test_filters_hold(searched):
+    assert names(ask(searched, text="marathon", filters={"language": ["es"]})) == ["marathon-es"]
+    by_author = ask(searched, text="marathon", filters={"author": "@RUNNER"})
+    assert set(names(by_author)) == {"marathon-1", "marathon-2"}
+    pictures = ask(searched, text="a volcano", filters={"media": "image"}, min_score=0)
+    assert all(hit.post.media for hit in pictures.hits)
+    assert names(ask(searched, text="harbour", filters={"tags": {"any": ["HarbourDays"]}}, min_score=0)) == ["gulls"]
+
+
+# --- posts as queries, several at once, negatives -------------------------------------------------------------------
+
+
+def test_posts_like_a_post_leave_itself_out(searched):
+    answer = similar(searched, id_of(searched, "volcano"), key_id=KEY)
+    assert names(answer)[0] == "volcano-es"
+    assert "volcano" not in names(answer)
+
+
+def test_posts_like_a_picture_are_found_by_their_pictures(searched):
+    answer = similar(searched, id_of(searched, "castle"), key_id=KEY)
+    assert names(answer)[0] == "album"
+    assert answer.hits[0].matched[0].media_index == 0
+
+
+def test_a_post_that_is_not_here_or_not_indexed_is_told_apart(searched):
+    with pytest.raises(NotFound):
+        similar(searched, uuid4(), key_id=KEY)
+    waiting = put(searched, [post("waiting", 1, text="not yet")], index=False)
+    with pytest.raises(Conflict, match="nothing indexed"):
+        similar(searched, waiting[0], key_id=KEY)
+    take_out(searched, waiting)
+
+
+def test_several_at_once_are_all_found_and_say_which_was_meant(searched):
+    answer = ask(
+        searched,
+        queries=[{"text": "volcano eruption", "weight": 2}, {"image": {"upload_id": str(upload(searched, "panda"))}}],
+    )
+    assert {"volcano", "panda"} <= set(names(answer))
+    assert hit_of(answer, "panda").matched[0].query == 1
+    assert hit_of(answer, "volcano").matched[0].query == 0
+
+
+def test_a_negative_takes_out_what_is_like_it(searched):
+    plain = ask(searched, text="marathon")
+    without = ask(searched, text="marathon", negative=[{"post_id": str(id_of(searched, "marathon-2"))}])
+    assert "marathon-2" in names(plain)
+    assert "marathon-2" not in names(without)
+    scores = {hit.id: hit.score for hit in plain.hits}
+    assert all(hit.score <= scores[hit.id] for hit in without.hits)
+
+
+def test_a_negative_hashtag_takes_out_its_posts(searched):
+    answer = ask(searched, text="harbour", mode="keyword", negative=[{"text": "#HarbourDays"}])
+    assert names(answer) == ["harbour"]
+
+
+def test_one_hit_of_each_author(searched):
+    answer = ask(searched, text="marathon", group_by="author")
+    assert len({"marathon-1", "marathon-2"} & set(names(answer))) == 1
+    groups = [hit.group for hit in answer.hits]
+    assert len(set(groups)) == len(groups)
+
+
+def test_two_hits_of_each_source(searched):
+    answer = ask(searched, text="zibeline", mode="keyword", group_by="source", group_size=2, limit=50)
+    assert sorted(hit.group or "" for hit in answer.hits) == ["chirper", "chirper", "forum", "forum"]
+
+
+# --- pages ---------------------------------------------------------------------------------------------------------
+
+
+def turn_all(runtime: Runtime, first: SearchAnswer, **body: Any) -> list[SearchAnswer]:
+    pages = [first]
+    while pages[-1].next_cursor:
+        pages.append(ask(runtime, cursor=pages[-1].next_cursor, **body))
+    return pages
+
+
+def test_pages_neither_repeat_nor_lose_a_hit_though_posts_come_in(searched):
+    first = ask(searched, text="zibeline", mode="keyword", limit=48)
+    late = put(searched, [post(f"late-{n}", n, text="zibeline zibeline") for n in range(3)])
+    pages = turn_all(searched, first, limit=48)
+    take_out(searched, late)
+    seen = [name for page in pages for name in names(page)]
+    assert len(pages) == 3
+    assert len(seen) == len(set(seen))
+    assert {f"note-{n:03}" for n in range(FLOOD)} <= set(seen)
+    assert first.total_is == "at_least"
+    assert pages[-1].total_is == "exact"
+
+
+def test_a_page_asked_for_twice_is_the_same(searched):
+    first = ask(searched, text="zibeline", mode="keyword", limit=10)
+    once, again = (ask(searched, cursor=first.next_cursor, limit=10) for _ in range(2))
+    assert names(once) == names(again)
+
+
+def test_a_deleted_post_leaves_its_page_and_no_gap(searched):
+    extra = put(searched, [post(f"zz-{n}", n, text="quokka sighting") for n in range(4)])
+    first = ask(searched, text="quokka", mode="keyword", limit=2)
+    doomed = next(post_id for post_id in extra if post_id not in {hit.id for hit in first.hits})
+    with searched.database.session() as session:
+        searched.posts.delete(session, doomed, now=searched.clock())
+    rest = turn_all(searched, first, limit=2)[1:]
+    assert [hit.id for page in rest for hit in page.hits] == [
+        post_id for post_id in sorted(extra) if post_id not in {doomed, *(hit.id for hit in first.hits)}
+    ]
+    take_out(searched, [post_id for post_id in extra if post_id != doomed])
+
+
+def test_the_last_page_has_no_cursor_and_keeps_nothing(searched):
+    with searched.database.session() as session:
+        before = len(session.scalars(select(SearchPage.id)).all())
+    assert ask(searched, text="sourdough", mode="keyword").next_cursor is None
+    with searched.database.session() as session:
+        assert len(session.scalars(select(SearchPage.id)).all()) == before
+
+
+def test_a_cursor_serves_its_own_key_alone(searched):
+    first = ask(searched, text="zibeline", mode="keyword")
+    with pytest.raises(Invalid) as caught:
+        ask(searched, cursor=first.next_cursor, key=uuid4())
+    assert caught.value.code == "cursor_expired"
+
+
+def test_a_cursor_with_another_query_is_refused(searched):
+    first = ask(searched, text="zibeline", mode="keyword")
+    with pytest.raises(Invalid, match="another search"):
+        ask(searched, cursor=first.next_cursor, text="something else", mode="keyword")
+    assert ask(searched, cursor=first.next_cursor, text="zibeline", mode="keyword").hits
+
+
+def test_a_cursor_expires_and_is_forgotten(searched, clock_of_all):
+    first = ask(searched, text="zibeline", mode="keyword")
+    clock_of_all.now += KEPT_FOR + timedelta(seconds=1)
+    with pytest.raises(Invalid, match="has expired"):
+        ask(searched, cursor=first.next_cursor)
+    with searched.database.session() as session:
+        assert forget_expired(session, clock_of_all()) > 0
+        assert session.scalars(select(SearchPage.id)).all() == []
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_that_is_not_here_is_named(searched):
+    with pytest.raises(Invalid) as caught:
+        ask(searched, queries=[{"text": "x"}, {"image": {"upload_id": str(uuid4())}}])
+    assert caught.value.problems[0].field == "queries.1.image.upload_id"
+
+
+def test_a_url_into_the_private_network_is_refused_with_its_field(searched):
+    with pytest.raises(Invalid) as caught:
+        ask(searched, image={"url": "http://127.0.0.1/secret.png"})
+    assert caught.value.problems[0].field == "image.url"
