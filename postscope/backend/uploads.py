@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO, Final
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobStore
@@ -13,6 +14,8 @@ from postscope.backend.errors import TooLarge, UnsupportedMedia
 from postscope.backend.tables import Upload
 from postscope.indexing.media.errors import MediaError, MediaTooLarge
 from postscope.indexing.media.image import inspect_image
+
+_BY_CONTENT: Final = uuid.UUID("0d3f0c50-6a3e-5a0c-9a59-5f1f2f6f3c7d")
 
 
 def add_upload(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes: int, now: datetime) -> Upload:
@@ -22,6 +25,30 @@ def add_upload(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes:
         TooLarge: it has more than ``max_bytes``.
         UnsupportedMedia: it is no image, or cannot be read as one; the message says why.
     """
+    upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(blobs, file, max_bytes))
+    session.add(upload)
+    session.flush()
+    return upload
+
+
+def add_upload_once(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes: int, now: datetime) -> uuid.UUID:
+    """Keep a file under an id that follows from its content: the same file again is the same upload.
+
+    Raises:
+        TooLarge, UnsupportedMedia: as ``add_upload``.
+    """
+    kept = _kept(blobs, file, max_bytes)
+    upload_id = uuid.uuid5(_BY_CONTENT, kept["sha256"])
+    # One that is there is renewed, so that it is not swept away before its post is written.
+    session.execute(
+        insert(Upload)
+        .values(id=upload_id, created_at=now, **kept)
+        .on_conflict_do_update(index_elements=[Upload.id], set_={"created_at": now})
+    )
+    return upload_id
+
+
+def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int) -> dict[str, Any]:
     data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise TooLarge(f"file: larger than {max_bytes} bytes")
@@ -31,15 +58,10 @@ def add_upload(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes:
         raise TooLarge(f"file: {error.reason}") from error
     except MediaError as error:
         raise UnsupportedMedia(f"file: {error.reason}", code=error.code) from error
-    upload = Upload(
-        id=uuid.uuid4(),
-        sha256=blobs.put(data),
-        mime=info.mime,
-        size=len(data),
-        width=info.width,
-        height=info.height,
-        created_at=now,
-    )
-    session.add(upload)
-    session.flush()
-    return upload
+    return {
+        "sha256": blobs.put(data),
+        "mime": info.mime,
+        "size": len(data),
+        "width": info.width,
+        "height": info.height,
+    }
