@@ -1,0 +1,181 @@
+"""The distributed mode as separate processes: API, two workers and beat, over Redis, PostgreSQL and a vector store.
+
+The store is ``tests.qdrant_server``: Qdrant's protocol, not Qdrant's server. Everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from postscope.indexing.stores.qdrant import QdrantStore
+from tests.journeys.processes import (
+    Api,
+    Processes,
+    admin_key,
+    listening_port,
+    processes,
+    sample_posts,
+    wait_for,
+    wait_until_up,
+)
+from tests.servers import RedisServer, TestDatabases
+
+pytestmark = pytest.mark.slow
+
+LEASE_SECONDS = 8
+SOURCES = 8
+WORKERS = ("worker-1", "worker-2")
+RUNNING = "SELECT worker FROM work WHERE stage = 'index' AND state = 'running' AND lease_until > now() LIMIT 1"
+
+
+@dataclass
+class Site:
+    """One installation."""
+
+    started: Processes
+    redis: RedisServer
+    database_url: str
+    folder: Path
+    store_port: int
+    api_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def store_url(self) -> str:
+        return f"http://127.0.0.1:{self.store_port}"
+
+    def start_store(self) -> None:
+        self.started.start("store", str(self.store_port), str(self.folder / "store"), module="tests.qdrant_server")
+        wait_for("the store answers", lambda: answers(f"{self.store_url}/collections"))
+
+    def start(self) -> None:
+        """Everything of Postscope's own."""
+        self.started.start("api", "serve", "--port", str(self.api_port))
+        self.started.start("beat", "beat")
+        for name in WORKERS:
+            self.started.start(name, "worker")
+        wait_until_up(self.url, lambda: self.started.alive("api"))
+
+    def kill(self) -> None:
+        for name in ("api", "beat", *WORKERS):
+            self.started.kill(name)
+
+    def kill_a_worker_at_work(self) -> str:
+        """kill -9 of a worker that certainly has a batch in its hands; its name."""
+        killed: list[str] = []
+
+        def caught() -> bool:
+            if (name := self._at_work()) is None:
+                return False
+            # Held still first, so that the batch cannot be over by the time it dies.
+            self.started.signal(name, signal.SIGSTOP)
+            if self._at_work() != name:
+                self.started.signal(name, signal.SIGCONT)
+                return False
+            self.started.kill(name)
+            killed.append(name)
+            return True
+
+        wait_for("a worker is in the middle of a batch", caught, pause=0.005)
+        return killed[0]
+
+    def work_left(self) -> list[tuple[str, str, str | None]]:
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute("SELECT stage, state, error FROM work").fetchall()
+
+    def _at_work(self) -> str | None:
+        with psycopg.connect(self.database_url) as connection:
+            row = connection.execute(RUNNING).fetchone()
+        return None if row is None else self.started.owner(int(row[0].rpartition(":")[2]))
+
+
+@pytest.fixture
+def site(databases: TestDatabases, data_dir: Path, tmp_path: Path) -> Iterator[Site]:
+    database_url = databases.create(empty=True)
+    store_port, store_url = listening_port()
+    with RedisServer() as redis:
+        settings = {
+            "MODE": "distributed",
+            "DATABASE__URL": database_url,
+            "STORE__URL": store_url,
+            "QUEUE__URL": redis.url,
+            "AUTHOR_KEY": "k" * 40,
+            "DATA_DIR": str(data_dir),
+            "ENCODER__NAME": "bundled-en",
+            "WORK__BATCH": "32",
+            "WORK__LEASE_SECONDS": str(LEASE_SECONDS),
+            "WORK__SWEEP_SECONDS": "0.5",
+            "WORK__RETRY_BASE_SECONDS": "0.2",
+        }
+        with processes(tmp_path / "logs", settings) as started:
+            yield Site(started, redis, database_url, tmp_path, store_port, listening_port()[0])
+    databases.drop(database_url)
+
+
+def test_nothing_is_lost_or_doubled_whatever_dies(site: Site) -> None:
+    site.start_store()
+    key = admin_key(site.started.run("migrate"))
+    site.start()
+    api = Api(site.url, key)
+    ids = api.post(sample_posts(40, sources=SOURCES))
+    api.wait_until_indexed(ids)
+
+    ids += api.post(sample_posts(160, sources=SOURCES, start=40))
+    dead = site.kill_a_worker_at_work()
+    api.wait_until_indexed(ids)  # the other one takes over when the lease has lapsed
+    site.started.start(dead, "worker")
+
+    site.redis.stop()
+    ids += api.post(sample_posts(40, sources=SOURCES, start=200))  # taken in although no bell rings
+    site.redis.start()
+    api.wait_until_indexed(ids)
+
+    ids += api.post(sample_posts(120, sources=SOURCES, start=240))
+    site.kill()
+    site.started.stop("store")
+    api.close()
+    site.start_store()
+    site.start()
+    api = Api(site.url, key)
+    api.wait_until_indexed(ids)
+
+    assert site.work_left() == []
+    check_searches(site, api, ids)
+    gone = ids[::10]
+    for post_id in gone:
+        api.delete(post_id)
+    kept = sorted(set(ids) - set(gone))
+    check_searches(site, api, kept, wait=True)
+    api.close()
+
+
+def check_searches(site: Site, api: Api, ids: list[str], *, wait: bool = False) -> None:
+    """Every post once: in the store, and on the pages of the searches of its source."""
+    store = QdrantStore(site.store_url)
+    if wait:
+        wait_for("the points of deleted posts are gone", lambda: store.count("posts") == len(ids))
+    assert sorted(str(stored.id) for batch in store.scroll("posts") for stored in batch) == sorted(ids)
+    store.close()
+    found: list[str] = []
+    for n in range(SOURCES):
+        filters = {"source": [f"s{n}"]}
+        found += api.search_all({"text": "news", "mode": "semantic", "min_score": 0, "limit": 7, "filters": filters})
+    assert len(found) == len(set(found)), "a post came twice"
+    assert sorted(found) == sorted(ids), "a post was lost"
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
