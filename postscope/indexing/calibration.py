@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from postscope.indexing.types import Centres, Vector, Vectors
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file that ``SpaceCalibration.save`` writes."""
 
 QueryKind = Literal["text", "image"]
@@ -42,6 +42,10 @@ PARTS: tuple[Part, ...] = ("text", "media")
 UNFITTED: Logistic = (1.0, -5.0)
 """Where no labelled pairs could tell: relevance 0.5 at 5 deviations of the unrelated, about where it
 lies for the bundled encoder."""
+
+ABSOLUTE: frozenset[tuple[QueryKind, Part]] = frozenset({("image", "media")})
+"""Pairs made by one tower, whose cosine means the same for every query: 1 is the same picture. A cohort would only
+blur it: a picture among many like it would come out as hardly relevant to itself."""
 
 ANSWERS = 0.1
 """Share of a cohort that may answer a query."""
@@ -107,9 +111,7 @@ class Scorer:
     def relevance(self, part: Part, cosine: float) -> float: ...
     @overload
     def relevance(self, part: Part, cosine: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]: ...
-    def relevance(
-        self, part: Part, cosine: float | npt.NDArray[np.floating]
-    ) -> float | npt.NDArray[np.float64]:
+    def relevance(self, part: Part, cosine: float | npt.NDArray[np.floating]) -> float | npt.NDArray[np.float64]:
         """Relevance in [0, 1] of a cosine of centred vectors, or of an array of them; rising with it."""
         found = self.curves[part].relevance(np.asarray(cosine))
         return found if isinstance(cosine, np.ndarray) else float(found)
@@ -155,8 +157,11 @@ class SpaceCalibration:
         cohorts: dict[Part, Vectors] = {"text": self.cohort_text, "media": self.cohort_media}
         curves = {}
         for part, cohort in cohorts.items():
-            means, sigmas = cohort_statistics(query[np.newaxis], cohort)
             slope, offset = self.logistic.get((query_kind, part), UNFITTED)
+            if (query_kind, part) in ABSOLUTE and (query_kind, part) in self.logistic:
+                curves[part] = Curve(0.0, 1.0, slope, offset)
+                continue
+            means, sigmas = cohort_statistics(query[np.newaxis], cohort)
             curves[part] = Curve(float(means[0]), float(sigmas[0]), slope, offset)
         return Scorer(curves)
 
@@ -216,9 +221,7 @@ class SpaceCalibration:
         return cls(Centres(text, query, image), cohorts[0], cohorts[1], logistic)
 
 
-def cohort_statistics(
-    queries: Vectors, cohort: Vectors
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def cohort_statistics(queries: Vectors, cohort: Vectors) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and deviation, each (q,), of each query's cosines with what is unrelated to it in the cohort.
 
     The highest tenth is left out: it holds what the cohort has of answers to the query, which would widen the

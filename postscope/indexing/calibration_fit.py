@@ -28,6 +28,8 @@ QUIET_PAIRS = 0.99
 """Share of unrelated pairs that must stay below relevance 0.5."""
 QUIET_QUERIES = 0.9
 """Share of the queries without an answer of which even the best hit must stay below relevance 0.5."""
+SURE = 4.0
+"""Logit of the relevance, 0.98, that a part has to itself."""
 RIDGE = 1.0
 """Pull of the slope towards 0: nothing against thousands of pairs, and finite where a few are separable."""
 MIN_SLOPE = 0.25
@@ -74,7 +76,8 @@ class Pairs:
     """Centred queries (q, dim) and parts (p, dim) with their labels; every query is paired with every part.
 
     Attributes:
-        same: queries and parts are the same vectors, and none is paired with itself.
+        same: queries and parts are the same vectors, and none is paired with itself; their cosines are taken as
+            they are (``calibration.ABSOLUTE``).
     """
 
     queries: Vectors
@@ -170,6 +173,8 @@ def _fit_curve(pairs: Pairs, cohort: Vectors, *, typed: bool) -> Logistic | None
     if not (relevant & paired).any() or (relevant | ~paired).all():
         return None
     means, sigmas = cohort_statistics(pairs.queries, cohort)
+    if pairs.same:
+        means, sigmas = np.zeros_like(means), np.ones_like(sigmas)
     z = ((pairs.queries @ pairs.parts.T) - means[:, np.newaxis]) / sigmas[:, np.newaxis]
     slope, offset = _logistic_regression(z[paired], relevant[paired])
     if slope < MIN_SLOPE:
@@ -178,7 +183,22 @@ def _fit_curve(pairs: Pairs, cohort: Vectors, *, typed: bool) -> Logistic | None
     unanswerable = z[[label is None for label in pairs.query_labels]]
     if typed and len(unanswerable):
         quiet = max(quiet, float(np.quantile(unanswerable.max(axis=1), QUIET_QUERIES)))
-    return slope, min(offset, -slope * quiet)
+    offset = min(offset, -slope * quiet)
+    if pairs.same:
+        return _sure_of_itself(slope, offset, quiet)
+    return slope, offset
+
+
+def _sure_of_itself(slope: float, offset: float, quiet: float) -> Logistic:
+    """Steepened until a cosine of 1 reaches ``SURE``, with 0.5 where what is unrelated ends.
+
+    Pictures of one subject need not look alike, so their labels alone make a curve on which a picture is hardly
+    relevant to itself.
+    """
+    if quiet >= 1.0:
+        return slope, offset
+    steep = max(slope, SURE / (1.0 - quiet))
+    return steep, -steep * quiet
 
 
 def _logistic_regression(z: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_]) -> Logistic:
