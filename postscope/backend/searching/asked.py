@@ -18,22 +18,31 @@ What = Literal["text", "image", "post"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """A centred unit vector (dim,), what it was made from, and the parts of posts to compare it with."""
+    """A centred unit vector (dim,) to compare with parts of posts.
+
+    Attributes:
+        vector: it.
+        kind: of what it was made from.
+        parts: to compare it with.
+        same_as: the part that is content of its own kind: images of an image, texts of a post's text. None for what
+            was typed: a query is not the text that answers it.
+    """
 
     vector: Vector
     kind: QueryKind
     parts: tuple[Part, ...]
+    same_as: Part | None
 
     def to_json(self) -> dict[str, Any]:
         """For a page that is kept."""
         encoded = base64.b64encode(self.vector.astype("<f4").tobytes()).decode()
-        return {"vector": encoded, "kind": self.kind, "parts": list(self.parts)}
+        return {"vector": encoded, "kind": self.kind, "parts": list(self.parts), "same_as": self.same_as}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Probe:
         """What ``to_json`` gave."""
         vector = np.frombuffer(base64.b64decode(data["vector"]), dtype="<f4").astype(np.float32)
-        return cls(vector, data["kind"], tuple(data["parts"]))
+        return cls(vector, data["kind"], tuple(data["parts"]), data["same_as"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import select
 
 from postscope.backend.runtime import Runtime
@@ -19,6 +20,9 @@ from postscope.indexing.types import Filter, HasId, Match
 
 SHALLOW = 100
 """Depth of each list at first: enough for the first pages, and cheap."""
+ALIKE_FROM = 0.9
+"""Cosine from which content of one kind counts as alike, rising to relevance 1 at cosine 1. Of the sample's images,
+two thirds of the near-copies reach 0.95 (relevance 0.5), and one in 130 pairs that are none, most of one class."""
 DEEP = 1_000
 """Depth once somebody turns the page; hits further down are not reached."""
 
@@ -91,8 +95,7 @@ def _by_meaning(
     posts: dict[UUID, dict[Part, float]] = {}
     complete = True
     for probe, part, matches in answered:
-        scorer = calibration.scorer(probe.vector, probe.kind)
-        relevances = scorer.relevance(part, np.array([match.score for match in matches], dtype=np.float64))
+        relevances = _relevances(calibration, probe, part, matches)
         for match, relevance in zip(matches, relevances.tolist(), strict=True):
             parts = posts.setdefault(match.id, {})
             parts[part] = max(parts.get(part, 0.0), relevance)
@@ -100,6 +103,18 @@ def _by_meaning(
     order = sorted(posts, key=lambda id: (-max(posts[id].values()), id))
     evidence = {id: tuple(Evidence(asked, part, score) for part, score in posts[id].items()) for id in order}
     return RankedList(weight, evidence, complete)
+
+
+def _relevances(
+    calibration: SpaceCalibration, probe: Probe, part: Part, matches: Sequence[Match]
+) -> npt.NDArray[np.float64]:
+    """Shape (n,), in [0, 1]. Of content of one kind, all but equal vectors mean all but the same content, whatever
+    the curve of the space makes of it: some images have so many neighbours that none stands out."""
+    cosines = np.array([match.score for match in matches], dtype=np.float64)
+    found = calibration.scorer(probe.vector, probe.kind).relevance(part, cosines)
+    if part != probe.same_as:
+        return found
+    return np.maximum(found, np.clip((cosines - ALIKE_FROM) / (1.0 - ALIKE_FROM), 0.0, 1.0))
 
 
 def _by_words(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 from PIL import Image
 
 from postscope.backend.blobs import BlobError
@@ -48,9 +47,9 @@ def resolve(runtime: Runtime, request: SearchRequest) -> Question:
     for name, part in fields:
         probes: tuple[Probe, ...] = ()
         if part.text is not None and request.mode != "keyword":
-            probes = (Probe(next(by_text), "text", PARTS),)
+            probes = (Probe(next(by_text), "text", PARTS, same_as=None),)
         elif part.image is not None:
-            probes = (Probe(next(by_image), "image", PARTS),)
+            probes = (Probe(next(by_image), "image", PARTS, same_as="media"),)
         elif part.post_id is not None:
             probes = _post_probes(runtime, model, (name, part))
         asked.append(_asked(part, probes, words=request.mode != "semantic"))
@@ -93,9 +92,9 @@ def _post_probes(runtime: Runtime, model: SpaceModel, field: Field) -> tuple[Pro
         if not known:
             raise NotFound(f"{name}: there is no post {part.post_id}")
         raise Conflict(f"{name}: post {part.post_id} has nothing indexed to compare with (yet); see its status")
-    probes = [] if text is None else [Probe(text, "text", PARTS if media is None else ("text",))]
+    probes = [] if text is None else [Probe(text, "text", PARTS if media is None else ("text",), same_as="text")]
     rows = media[:MAX_POST_IMAGES] if media is not None else ()
-    probes += [Probe(np.asarray(row), "image", PARTS if text is None else ("media",)) for row in rows]
+    probes += [Probe(row, "image", PARTS if text is None else ("media",), same_as="media") for row in rows]
     return tuple(probes)
 
 
