@@ -29,7 +29,7 @@ from postscope.sample import read_image_labels, sample_dir
 MARKER = ".postscope-demo"
 INDEXING_LIMIT_SECONDS = 900
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 Hit = dict[str, Any]
 
@@ -144,11 +144,12 @@ def examples(client: httpx.Client) -> list[Example]:
             lambda hits: _best_is("zoo")(hits) and any(m["part"] == "media" for m in hits[0]["matched"]),
         ),
         Example(
-            "image to image", {"image": {"upload_id": upload.json()["id"]}}, "pets, by its picture", _best_is("pets")
+            "image to image", {"image": {"upload_id": upload.json()["id"]}}, "pets, by its picture",
+            lambda hits: _best_is("pets")(hits) and any(m["part"] == "media" for m in hits[0]["matched"]),
         ),
         Example("product code, exactly", {"text": "NVX2-118"}, "phone", _best_is("phone")),
         Example(
-            "filtered: Japanese posts only", {"text": "lost dog", "filters": {"language": ["ja"]}}, "lostdog, in ja",
+            "filtered: Japanese posts only", {"text": "迷子の犬", "filters": {"language": ["ja"]}}, "lostdog, in ja",
             lambda hits: _best_is("lostdog")(hits) and all(hit["post"]["language"] == "ja" for hit in hits),
         ),
         Example(
