@@ -18,7 +18,7 @@ from postscope.backend.database import Database
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import HitAnswer, SearchAnswer
-from postscope.backend.searching.pages import KEPT_FOR, forget_expired
+from postscope.backend.searching.pages import KEPT_FOR
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search, similar
 from postscope.backend.settings import load_settings
@@ -27,6 +27,7 @@ from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.migrations.collections.live import ensure_live_space
 from postscope.sample import sample_dir
+from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 from tests.conftest import SetClock, bearer
 from tests.servers import TestDatabases
@@ -364,8 +365,8 @@ def test_a_cursor_expires_and_is_forgotten(searched, clock_of_all):
     clock_of_all.now += KEPT_FOR + timedelta(seconds=1)
     with pytest.raises(Invalid, match="has expired"):
         ask(searched, cursor=first.next_cursor)
+    sweep(searched)
     with searched.database.session() as session:
-        assert forget_expired(session, clock_of_all()) > 0
         assert session.scalars(select(SearchPage.id)).all() == []
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from postscope.backend.errors import FieldProblem, Invalid
@@ -26,7 +26,7 @@ from postscope.backend.searching.resolving import filter_of
 from postscope.backend.tables import SearchPage
 
 KEPT_FOR = timedelta(minutes=15)
-"""How long a cursor works after the first page."""
+"""How long a cursor works after the first page; a sweep then removes what it named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,6 @@ def behind(shown: tuple[Ranked, ...], ranking: Ranking) -> Ranking:
     """``shown`` first, then what else was ranked."""
     known = {hit.id for hit in shown}
     return replace(ranking, hits=shown + tuple(hit for hit in ranking.hits if hit.id not in known))
-
-
-def forget_expired(session: Session, now: datetime) -> int:
-    """Remove what no cursor reaches any more; how many there were."""
-    gone = session.scalars(delete(SearchPage).where(SearchPage.expires_at <= now).returning(SearchPage.id))
-    return len(gone.all())
 
 
 def _expired() -> Invalid:
