@@ -6,12 +6,13 @@ A message carries nothing but the name of a stage; the work table says what ther
 from __future__ import annotations
 
 import os
+import time
 from functools import lru_cache
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
-from kombu import Queue
+from celery.signals import setup_logging
+from kombu import Exchange, Queue
 
 from postscope.backend.database import Database
 from postscope.backend.jobs import TASK
@@ -23,6 +24,9 @@ from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 
 SWEEP = "postscope.sweep"
+
+SLICE_SECONDS = 5.0
+"""A task of a long backlog makes room after this, for the other stages, the sweep and an orderly stop."""
 
 
 @lru_cache(maxsize=1)
@@ -46,12 +50,13 @@ def create_celery() -> Celery:
     broker = settings.queue.url.get_secret_value() if settings.queue.url else None
     app = Celery("postscope", broker=broker)
     app.conf.update(
-        task_queues=[Queue(stage.value) for stage in Stage] + [Queue("maintain")],
+        # Each with its own exchange and key: without them all would share the default's, and get each other's messages.
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (*map(str, Stage), "maintain")],
         task_default_queue="maintain",
         task_ignore_result=True,
         task_acks_late=True,
         worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={"visibility_timeout": 3_600},
@@ -71,14 +76,23 @@ def create_celery() -> Celery:
 
 
 def _run_stage(stage: str) -> int:
-    return run_stage(process_runtime(), Stage(stage))
+    runtime, ends = process_runtime(), time.monotonic() + SLICE_SECONDS
+
+    def over() -> bool:
+        return time.monotonic() > ends
+
+    done = run_stage(runtime, Stage(stage), stop=over)
+    if over():
+        runtime.bell.ring(Stage(stage))
+    return done
 
 
 def _sweep() -> None:
     sweep(process_runtime())
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
-def _start_process(**_: Any) -> None:
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _set_up_logging(**_: Any) -> None:
+    """In the place of Celery's own: one format, in the parent and in its processes."""
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)

@@ -133,6 +133,8 @@ def test_nothing_is_lost_or_doubled_whatever_dies(site: Site) -> None:
     ids += api.post(sample_posts(160, sources=SOURCES, start=40))
     dead = site.kill_a_worker_at_work()
     api.wait_until_indexed(ids)  # the other one takes over when the lease has lapsed
+    assert any("work_taken_back" in site.started.output(name) for name in WORKERS)
+    assert any("stage_done" in site.started.output(name) for name in WORKERS)
     site.started.start(dead, "worker")
 
     site.redis.stop()
