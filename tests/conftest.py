@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role, create_key
 from postscope.backend.database import Database
+from postscope.backend.logs import configure_logging
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Settings, load_settings
 from tests.servers import RedisServer, TestDatabases, postgres_server
@@ -30,6 +31,12 @@ class SetClock:
     def forward(self, **amount: float) -> None:
         """Move on, in the words of ``timedelta``."""
         self.now += timedelta(**amount)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logging() -> None:
+    """As in service: without it structlog draws every exception in colours, which takes a second."""
+    configure_logging("warning")
 
 
 @pytest.fixture(scope="session")

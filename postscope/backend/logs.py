@@ -18,6 +18,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars, merge_cont
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HANDLER: Final = "postscope"
 _HIDDEN: Final = "***"
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_-])(?:authorization|cookie|key|secret|password|passwd|token|credentials?|dsn)$", re.IGNORECASE
@@ -56,6 +57,7 @@ def configure_logging(level: str = "info", style: str = "json") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.set_name(_HANDLER)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
@@ -68,7 +70,9 @@ def configure_logging(level: str = "info", style: str = "json") -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for earlier in [other for other in root.handlers if other.get_name() == _HANDLER]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     for name in _TALKATIVE:

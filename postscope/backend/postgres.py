@@ -20,7 +20,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -126,10 +126,11 @@ class EmbeddedPostgres:
                 f"{self._data} was made by PostgreSQL {version}, this is {MAJOR}: dump it there and load it here",
                 code="database_down",
             )
-        if self._postmaster() is None:
+        if self._postmaster() is None or not self._becomes_ready(lambda: self._postmaster() is None):
             self._wait_for_children()
-            self._launch()
-        self._wait_until_ready()
+            process = self._launch()
+            if not self._becomes_ready(lambda: process.poll() is not None):
+                raise NotReady(f"PostgreSQL did not start in {self._data}: {self._last_words()}", code="database_down")
         self._ensure_database()
 
     def _initialise(self) -> None:
@@ -154,7 +155,7 @@ class EmbeddedPostgres:
             raise NotReady(f"initdb failed: {done.stderr.decode(errors='replace').strip()}", code="database_down")
         beside.rename(self._data)
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         self._forget_stale_pid()
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_name("log.1"))
@@ -164,7 +165,7 @@ class EmbeddedPostgres:
         try:
             fcntl.flock(inherited, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with self.log_file.open("ab") as output:
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -175,27 +176,22 @@ class EmbeddedPostgres:
                 )
         finally:
             os.close(inherited)  # the server keeps its copy, and with it the lock
+        self._process = process
+        return process
 
     def _forget_stale_pid(self) -> None:
-        """After a restart of the machine some other process may have the pid, and PostgreSQL would refuse to start."""
-        if not self._free("server"):
-            return
+        """PostgreSQL would not start if the pid of a killed server is that of some other process, or of a zombie."""
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            path = self._data / name
-            pid = _first_number(path)
-            if pid is not None and _program(pid) not in ("postgres", None):
-                path.unlink(missing_ok=True)
+            pid = _first_number(self._data / name)
+            if pid is not None and not (_alive(pid) and _program(pid) in ("postgres", None)):
+                (self._data / name).unlink(missing_ok=True)
 
     def _postmaster(self) -> int | None:
         """Process id of the running server."""
         if self._free("server"):
             return None
         pid = _first_number(self._data / "postmaster.pid")
-        if pid is None or not _alive(pid):
-            return None
-        if self._process is not None and self._process.pid == pid and self._process.poll() is not None:
-            return None  # a child of ours that was killed stays visible until it is asked for
-        return pid
+        return pid if pid is not None and _alive(pid) else None
 
     def _wait_for_children(self) -> None:
         """The children of a killed server leave by themselves; until then its memory is in use."""
@@ -203,20 +199,19 @@ class EmbeddedPostgres:
         while not self._free("server") and time.monotonic() < deadline:
             time.sleep(_PAUSE)
 
-    def _wait_until_ready(self) -> None:
+    def _becomes_ready(self, gone: Callable[[], bool]) -> bool:
+        """Wait until the server answers; False when it is gone or takes too long."""
         deadline = time.monotonic() + _START_SECONDS
-        while True:
+        while time.monotonic() < deadline:
             try:
                 psycopg.connect(self._url("postgres"), connect_timeout=5).close()
-            except psycopg.OperationalError as error:
-                if self._free("server") or time.monotonic() > deadline:
-                    raise NotReady(
-                        f"PostgreSQL did not start in {self._data}: {self._last_words() or error}",
-                        code="database_down",
-                    ) from error
+            except psycopg.OperationalError:
+                if gone():
+                    return False
                 time.sleep(_PAUSE)
             else:
-                return
+                return True
+        return False
 
     def _last_words(self) -> str:
         if not self.log_file.exists():
@@ -290,13 +285,18 @@ def _first_number(path: Path) -> int | None:
 
 
 def _alive(pid: int) -> bool:
+    """Whether there is such a process, and no zombie that nobody has asked for yet."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # gone meanwhile, or a system without /proc
+        return not Path("/proc/self").exists()
+    return state not in ("Z", "X")
 
 
 def _program(pid: int) -> str | None:

@@ -16,9 +16,7 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 Vector: TypeAlias = npt.NDArray[np.float32]
 """Shape (dim,), float32, unit length."""
 
-PayloadValue: TypeAlias = (
-    str | int | float | bool | None | list["PayloadValue"] | dict[str, "PayloadValue"]
-)
+PayloadValue: TypeAlias = str | int | float | bool | list["PayloadValue"] | dict[str, "PayloadValue"] | None
 Payload: TypeAlias = dict[str, PayloadValue]
 
 

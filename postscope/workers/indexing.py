@@ -18,7 +18,7 @@ from postscope.backend.work import Claim
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.pipeline import Content, ImagePart, Indexed
-from postscope.indexing.types import Payload
+from postscope.indexing.types import Payload, PayloadValue
 from postscope.workers.outcome import Outcome
 
 
@@ -61,10 +61,11 @@ def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dic
 
 def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
     """What filters and facets see of a post; a field that it does not have is absent."""
+    tags: list[PayloadValue] = [*sorted({*(tag.casefold() for tag in post.tags), *hashtags(post.text)})]
     payload: Payload = {
         "source": post.source,
         "created": int(post.created_at.timestamp()),
-        "tags": sorted({*(tag.casefold() for tag in post.tags), *hashtags(post.text)}),
+        "tags": tags,
         "metrics": {name: float(value) for name, value in post.metrics.items()},
         "metadata": post.attributes,
     }

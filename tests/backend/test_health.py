@@ -10,8 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from postscope import __version__
+from postscope.backend.app import create_app
+from postscope.backend.database import Database
 from postscope.backend.errors import NotReady
 from postscope.backend.health import Readiness
+from postscope.backend.runtime import Runtime
+from postscope.backend.settings import Settings
+from tests.conftest import SetClock
+from tests.servers import free_port
 
 
 @contextmanager
@@ -112,7 +118,9 @@ def test_readyz_answers_503_as_a_problem(client: TestClient) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_dead_database_is_told_and_liveness_stays(client: TestClient) -> None:
-    runtime = client.app.state.runtime  # type: ignore[attr-defined]
-    client.app.state.readiness = Readiness({"database": runtime.database.ready})  # type: ignore[attr-defined]
-    assert client.get("/readyz").status_code == 200
+def test_a_dead_database_is_told_and_liveness_stays(settings: Settings, clock: SetClock) -> None:
+    dead = Database(f"postgresql://postscope@127.0.0.1:{free_port()}/postscope")
+    with TestClient(create_app(Runtime(settings, dead, clock=clock))) as client:
+        client.app.state.readiness = Readiness({"database": dead.ready})  # type: ignore[attr-defined]
+        assert client.get("/readyz").json()["code"] == "database_down"
+        assert client.get("/healthz").status_code == 200

@@ -53,9 +53,7 @@ def measure(
 def held_out(encoder: Encoder, reference: Reference, half: int) -> dict[str, dict[str, float]]:
     """Fit on one half of the queries, measure on the other."""
     other = 1 - half
-    fitted_on = replace(
-        reference, queries=reference.queries[half::2], image_queries=reference.image_queries[half::2]
-    )
+    fitted_on = replace(reference, queries=reference.queries[half::2], image_queries=reference.image_queries[half::2])
     calibration = calibrate(encoder, fitted_on)
     texts = calibration.centre_texts(encoder.encode_texts(reference.texts))
     images = calibration.centre_images(encoder.encode_images(reference.images))

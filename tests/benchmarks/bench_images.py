@@ -101,9 +101,7 @@ def main() -> None:
             print(f"{name}: opened in {time.perf_counter() - start:.1f} s")
             if labels:
                 found = recall(encoder, images, labels)
-                print(
-                    f"recall                @1 {found.at_1:.3f}  @5 {found.at_5:.3f}  @10 {found.at_10:.3f}"
-                )
+                print(f"recall                @1 {found.at_1:.3f}  @5 {found.at_5:.3f}  @10 {found.at_10:.3f}")
         report_speed(encoder, Path(cache), images[:KEPT])
 
 

@@ -61,10 +61,7 @@ def compare(posts: Sequence[str], rivals: dict[str, Encode], reference: Vectors)
     first = best[next(iter(rivals))]
     for name, seconds in best.items():
         cosines = (vectors[name] * reference).sum(axis=1)
-        print(
-            f"{name:34}{len(posts) / seconds:9.0f}{first / seconds:8.2f}"
-            f"{cosines.mean():9.5f}{cosines.min():9.5f}"
-        )
+        print(f"{name:34}{len(posts) / seconds:9.0f}{first / seconds:8.2f}{cosines.mean():9.5f}{cosines.min():9.5f}")
 
 
 def query_latency(tower: TextTower, posts: Sequence[str], queries: int = 40) -> tuple[float, float]:
@@ -127,9 +124,7 @@ def e5_reference(posts: Sequence[str]) -> Vectors:
     """The vectors of the same weights in float32."""
     file = read_e5(E5_SMALL.locate())
     prefixed = [f"passage: {post}" for post in posts]
-    return reference_vectors(
-        text_e5.e5_bert(file), text_e5.e5_tokenizer(file), text_e5.e5_embedding(file), prefixed
-    )
+    return reference_vectors(text_e5.e5_bert(file), text_e5.e5_tokenizer(file), text_e5.e5_embedding(file), prefixed)
 
 
 def minilm_reference(posts: Sequence[str]) -> Vectors:

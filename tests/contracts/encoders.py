@@ -46,7 +46,5 @@ ENCODERS = (
     EncoderCase("bundled", _bundled),
     EncoderCase("bundled-en", _bundled_en),
     EncoderCase("open_clip", _open_clip, needs=("open_clip",)),
-    EncoderCase(
-        "open_clip, aligned text", _open_clip_aligned_text, needs=("open_clip", "sentence_transformers")
-    ),
+    EncoderCase("open_clip, aligned text", _open_clip_aligned_text, needs=("open_clip", "sentence_transformers")),
 )

@@ -165,26 +165,20 @@ def random_point(rng: np.random.Generator, id: UUID) -> Point:
         id,
         dense={name: random_vector(rng) for name, there in zip(("post", "text"), has, strict=False) if there},
         multi={"media": np.stack([random_vector(rng) for _ in range(rng.integers(1, 4))])} if has[2] else {},
-        sparse={"keywords": SparseVector(tuple(map(int, term_ids)), (1.0,) * len(term_ids))}
-        if has[3]
-        else {},
+        sparse={"keywords": SparseVector(tuple(map(int, term_ids)), (1.0,) * len(term_ids))} if has[3] else {},
         payload=random_payload(rng),
     )
 
 
 _numbers = st.one_of(st.none(), st.integers(-4, 4), st.sampled_from([-1.5, -0.5, 0.25, 0.5, 1.5]))
 _leaves = st.one_of(
-    st.builds(
-        AnyOf, st.just("source"), st.lists(st.sampled_from((*SOURCES, "nobody")), max_size=3).map(tuple)
-    ),
+    st.builds(AnyOf, st.just("source"), st.lists(st.sampled_from((*SOURCES, "nobody")), max_size=3).map(tuple)),
     st.builds(AnyOf, st.just("tags"), st.lists(st.sampled_from((*TAGS, "none")), max_size=3).map(tuple)),
     st.builds(AnyOf, st.just("likes"), st.lists(st.integers(-4, 4), max_size=3).map(tuple)),
     st.builds(AnyOf, st.just("flagged"), st.lists(st.booleans(), max_size=2).map(tuple)),
     st.builds(AnyOf, st.just("metadata.brand"), st.lists(st.sampled_from(TAGS), max_size=3).map(tuple)),
     st.builds(AnyOf, st.just("nowhere"), st.just(("x", 1))),
-    st.builds(
-        InRange, st.sampled_from(["likes", "score", "metadata.size"]), _numbers, _numbers, _numbers, _numbers
-    ),
+    st.builds(InRange, st.sampled_from(["likes", "score", "metadata.size"]), _numbers, _numbers, _numbers, _numbers),
     st.builds(InRange, st.sampled_from(["source", "tags", "flagged", "nowhere"])),
     st.builds(HasId, st.lists(st.sampled_from(IDS), max_size=8).map(tuple)),
 )

@@ -59,9 +59,7 @@ def picture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
     return image
 
 
-PICTURES = [
-    picture(seed, size) for seed, size in enumerate([(320, 240), (224, 224), (90, 400), (640, 200)] * 3)
-]
+PICTURES = [picture(seed, size) for seed, size in enumerate([(320, 240), (224, 224), (90, 400), (640, 200)] * 3)]
 
 
 @pytest.fixture(scope="module", params=ENCODERS, ids=lambda case: case.name)

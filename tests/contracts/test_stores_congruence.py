@@ -99,12 +99,9 @@ def read(rng: Rng) -> Callable[[VectorStore], object]:
     limit = int(rng.integers(1, 12))
     ids = some_ids(rng)
     reads: list[Callable[[VectorStore], object]] = [
-        lambda s: ranked(
-            queries[0], s.query(ALIAS, queries[0], filter=filter, limit=limit, with_payload=True)
-        ),
+        lambda s: ranked(queries[0], s.query(ALIAS, queries[0], filter=filter, limit=limit, with_payload=True)),
         lambda s: [
-            ranked(q, a)
-            for q, a in zip(queries, s.query_many(ALIAS, queries, filter=filter, limit=limit), strict=True)
+            ranked(q, a) for q, a in zip(queries, s.query_many(ALIAS, queries, filter=filter, limit=limit), strict=True)
         ],
         lambda s: [(x.id, x.payload, shapes(x)) for x in s.retrieve(ALIAS, ids)],
         lambda s: [[x.id for x in page] for page in s.scroll(ALIAS, filter=filter, batch=5)],

@@ -68,9 +68,7 @@ def test_the_limit_is_honoured(store: VectorStore, posts: str, limit: int) -> No
 
 @pytest.mark.parametrize("limit", [1, 5, 39, 40, 41])
 @pytest.mark.parametrize("using", ["text", "media", "keywords"])
-def test_ties_are_ordered_by_id_also_at_the_limit(
-    store: VectorStore, posts: str, using: str, limit: int
-) -> None:
+def test_ties_are_ordered_by_id_also_at_the_limit(store: VectorStore, posts: str, using: str, limit: int) -> None:
     order = np.random.default_rng(0).permutation(np.arange(1, 41))
     same = {"text": unit(1), "multi": {"media": rows(unit(1))}, "sparse": {"keywords": terms(t1=1.0)}}
     for n in order:
@@ -86,9 +84,7 @@ def test_min_score_includes_itself(store: VectorStore, posts: str) -> None:
     assert ids(store.query(posts, TEXT, min_score=1.0)) == [1]
     second = store.query(posts, TEXT)[1].score
     assert ids(store.query(posts, TEXT, min_score=second)) == [1, 2]
-    assert ids(
-        store.query(posts, TEXT, min_score=float(np.nextafter(np.float32(second), np.float32(2))))
-    ) == [1]
+    assert ids(store.query(posts, TEXT, min_score=float(np.nextafter(np.float32(second), np.float32(2))))) == [1]
     assert store.query(posts, TEXT, min_score=1.01) == []
 
 
@@ -257,9 +253,7 @@ def test_retrieve_in_the_order_asked(store: VectorStore, posts: str) -> None:
 
 
 def test_vectors_come_back_as_they_were(store: VectorStore, posts: str) -> None:
-    whole = point(
-        1, text=unit(1, 2, 3), dense={"post": unit(3, 1)}, multi={"media": rows(unit(1), unit(5, 6))}
-    )
+    whole = point(1, text=unit(1, 2, 3), dense={"post": unit(3, 1)}, multi={"media": rows(unit(1), unit(5, 6))})
     store.upsert(posts, [whole])
     (stored,) = store.retrieve(posts, [uid(1)])
     for name, vector in {**whole.dense, **whole.multi}.items():

@@ -31,9 +31,7 @@ POSTS: Final[dict[str, tuple[str, ...]]] = {
         "O jogo de ontem foi uma vergonha, o time inteiro dormiu em campo.",
         "Bom dia! A praia está vazia e o mar perfeito para nadar 🌊",
     ),
-    "nl": (
-        "Het regent al de hele week, maar de fiets blijft toch de snelste manier om op het werk te komen.",
-    ),
+    "nl": ("Het regent al de hele week, maar de fiets blijft toch de snelste manier om op het werk te komen.",),
     "sv": ("Snön kom tidigt i år och barnen byggde en gubbe som är större än jag.",),
     "pl": ("Nowa aktualizacja całkowicie popsuła mi telefon, bateria pada po dwóch godzinach.",),
     "cs": ("Včera jsme viděli polární záři, nádhera, jakou člověk jen tak nezažije.",),

@@ -22,9 +22,7 @@ def dense(out: int, into: int) -> Dense:
 
 
 def norm() -> Norm:
-    return Norm(
-        RANDOM.uniform(0.5, 1.5, WIDTH).astype(np.float32), RANDOM.normal(size=WIDTH).astype(np.float32)
-    )
+    return Norm(RANDOM.uniform(0.5, 1.5, WIDTH).astype(np.float32), RANDOM.normal(size=WIDTH).astype(np.float32))
 
 
 def layer() -> Layer:

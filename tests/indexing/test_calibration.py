@@ -103,9 +103,7 @@ def query(calibration: SpaceCalibration, encoder: TwoCones, text: str) -> np.nda
 # --- the gap
 
 
-def test_raw_cosines_do_not_compare_and_relevances_do(
-    encoder: TwoCones, calibration: SpaceCalibration
-) -> None:
+def test_raw_cosines_do_not_compare_and_relevances_do(encoder: TwoCones, calibration: SpaceCalibration) -> None:
     texts = encoder.encode_texts([f"topic3 {n}" for n in range(40, 60)])
     unrelated = encoder.encode_texts([f"topic{t} {n}" for n in range(40, 50) for t in (1, 5)])
     images = encoder.encode_images([picture(3, n) for n in range(40, 60)])
@@ -150,9 +148,7 @@ def test_most_queries_with_no_answer_get_nothing(encoder: TwoCones, calibration:
     for number in range(1000, 1050):
         vector = query(calibration, encoder, f"nonsense {number}")
         scorer = calibration.scorer(vector, "text")
-        best = max(
-            scorer.relevance("text", texts @ vector).max(), scorer.relevance("media", images @ vector).max()
-        )
+        best = max(scorer.relevance("text", texts @ vector).max(), scorer.relevance("media", images @ vector).max())
         silent += int(best < 0.5)
     assert silent >= 40
 

@@ -74,9 +74,7 @@ def test_not_more_points_than_asked_for_need_no_index(store: EdgeStore) -> None:
     assert build_index(store, "posts", more_than=10) is None
 
 
-def test_an_indexed_collection_is_written_read_and_opened_like_any_other(
-    store: EdgeStore, tmp_path: Path
-) -> None:
+def test_an_indexed_collection_is_written_read_and_opened_like_any_other(store: EdgeStore, tmp_path: Path) -> None:
     build_index(store, "posts")
     store.upsert("posts", [point(1, text=unit(0, 0, 1)), point(N + 1, text=unit(0, 0, 1))])
     store.delete("posts", [uid(2)])

@@ -36,9 +36,7 @@ for first in range(1, 1_000_000, 50):
 
 def spawn(script: str, *arguments: str) -> subprocess.Popen[str]:
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True, cwd=root
-    )
+    return subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True, cwd=root)
 
 
 def acknowledged(child: subprocess.Popen[str], batches: int) -> int:

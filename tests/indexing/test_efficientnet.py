@@ -48,9 +48,7 @@ def torch_outputs(variant: Variant, state: dict[str, np.ndarray], images: np.nda
         x = functional.batch_norm(x, mean, var, state[f"{norm}.weight"], state[f"{norm}.bias"], eps=1e-3)
         return functional.relu6(x) if bounded else x
 
-    strides = [
-        s for n, s in zip(variant.repeats, (1, 2, 2, 2, 1, 2, 1), strict=True) for s in [s] + [1] * (n - 1)
-    ]
+    strides = [s for n, s in zip(variant.repeats, (1, 2, 2, 2, 1, 2, 1), strict=True) for s in [s] + [1] * (n - 1)]
     with torch.inference_mode():
         x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 127) / 128
         x = convolve(x, "_conv_stem", "_bn0", stride=2)
@@ -142,9 +140,7 @@ def checkpoint_of(state: object) -> bytes:
     return b"".join(pickle.dumps(part, protocol=2) for part in parts)
 
 
-@pytest.mark.parametrize(
-    "call", [os.mkdir, eval, exec, __import__, getattr, os.system], ids=lambda call: call.__name__
-)
+@pytest.mark.parametrize("call", [os.mkdir, eval, exec, __import__, getattr, os.system], ids=lambda call: call.__name__)
 def test_a_hostile_pickle_runs_nothing(call: object, tmp_path: Path) -> None:
     made = tmp_path / "made-by-the-pickle"
     arguments = {"mkdir": str(made), "system": f"mkdir {made}", "__import__": "antigravity"}
@@ -172,17 +168,13 @@ def number(n: int) -> bytes:
     return b"J" + struct.pack("<i", n)
 
 
-def tensor_file(
-    shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, *, numel: int = 6
-) -> bytes:
+def tensor_file(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, *, numel: int = 6) -> bytes:
     """A checkpoint of one tensor ``w`` on a storage of the floats 0 to 5, by hand: torch may be absent."""
     body = b"\x80\x02}(X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n("
     body += b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x03\x00\x00\x00keyX\x03\x00\x00\x00cpu"
     body += number(numel) + b"NtQ" + number(offset)
     body += b"(" + b"".join(map(number, shape)) + b"t(" + b"".join(map(number, strides)) + b"t\x89NtRu."
-    head = [
-        pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
-    ]
+    head = [pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
     tail = pickle.dumps(["key"], protocol=2) + struct.pack("<q", 6) + struct.pack("<6f", *range(6))
     return b"".join(head) + body + tail
 
@@ -199,9 +191,7 @@ def test_a_tensor_by_hand(tmp_path: Path) -> None:
         pytest.param(tensor_file((2, 3), (3, 1), offset=1), id="reaches one element beyond"),
         pytest.param(tensor_file((7,), (1,)), id="longer than its storage"),
         pytest.param(tensor_file((2_000_000_000,), (0,)), id="stride zero to seem huge"),
-        pytest.param(
-            tensor_file((2_000_000_000, 2_000_000_000, 2_000_000_000), (0, 0, 0)), id="overflowing size"
-        ),
+        pytest.param(tensor_file((2_000_000_000, 2_000_000_000, 2_000_000_000), (0, 0, 0)), id="overflowing size"),
         pytest.param(tensor_file((3,), (1,), offset=-1), id="negative offset"),
         pytest.param(tensor_file((3,), (-1,), offset=4), id="negative stride"),
         pytest.param(tensor_file((-3,), (1,)), id="negative length"),

@@ -26,9 +26,7 @@ assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_a_session_writes_nothing_to_disk(tmp_path: Path):
-    homes = {
-        name: str(tmp_path / name) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
-    }
+    homes = {name: str(tmp_path / name) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
     homes |= {"XDG_STATE_HOME": str(tmp_path / "state"), "TMPDIR": str(tmp_path / "tmp")}
     for folder in homes.values():
         Path(folder).mkdir()
@@ -39,9 +37,7 @@ def test_a_session_writes_nothing_to_disk(tmp_path: Path):
         "PYTHONDONTWRITEBYTECODE": "1",
         **homes,
     }
-    subprocess.run(
-        [sys.executable, "-c", RUN_A_SESSION], env=environment, cwd=tmp_path, check=True, timeout=120
-    )
+    subprocess.run([sys.executable, "-c", RUN_A_SESSION], env=environment, cwd=tmp_path, check=True, timeout=120)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

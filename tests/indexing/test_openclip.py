@@ -112,9 +112,7 @@ def test_a_missing_library_names_the_extra(
         load(f"open_clip:{ARCHITECTURE}/{weights['pt']}", text_model="any")
 
 
-@pytest.mark.parametrize(
-    ("device", "reason"), [("tpu", "unknown"), ("cuda:x", "unknown"), ("cuda:99", "not here")]
-)
+@pytest.mark.parametrize(("device", "reason"), [("tpu", "unknown"), ("cuda:x", "unknown"), ("cuda:99", "not here")])
 def test_a_device_that_is_not_here_is_named(device: str, reason: str) -> None:
     with pytest.raises(EncoderUnavailable, match=f"{device}.*{reason}"):
         load("open_clip:RN50/openai", device=device)
@@ -155,9 +153,7 @@ class Payload:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_poisoned_pickle_is_refused_and_nothing_runs(
-    zipped: bool, tmp_path: Path, weights: dict[str, Path]
-) -> None:
+def test_a_poisoned_pickle_is_refused_and_nothing_runs(zipped: bool, tmp_path: Path, weights: dict[str, Path]) -> None:
     import torch
 
     proof, poisoned = tmp_path / "ran", tmp_path / "weights.pt"
@@ -187,9 +183,7 @@ def test_a_folder_without_weights_is_not_filled_with_noise(tmp_path: Path, weigh
         load(f"open_clip:local-dir:{tmp_path}")
 
 
-def test_a_configuration_that_asks_for_its_own_code_is_refused(
-    tmp_path: Path, weights: dict[str, Path]
-) -> None:
+def test_a_configuration_that_asks_for_its_own_code_is_refused(tmp_path: Path, weights: dict[str, Path]) -> None:
     folder = shutil.copytree(weights["folder"], tmp_path / "model")
     described = json.loads((folder / "open_clip_config.json").read_text())
     described["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"trust_remote_code": True}
@@ -230,9 +224,7 @@ def test_images_are_what_open_clip_itself_computes(encoder: Encoder, weights: di
     model, _, transform = open_clip.create_model_and_transforms(ARCHITECTURE, str(weights["safetensors"]))
     images = [noise(seed, (40 + seed, 30)) for seed in range(70)]
     with torch.inference_mode():
-        wanted = (
-            model.eval().encode_image(torch.stack([transform(i) for i in images]), normalize=True).numpy()
-        )
+        wanted = model.eval().encode_image(torch.stack([transform(i) for i in images]), normalize=True).numpy()
     np.testing.assert_allclose(encoder.encode_images(images), wanted, atol=1e-5)
 
 
@@ -281,9 +273,7 @@ def test_a_text_model_of_another_dimension_is_refused(weights: dict[str, Path], 
         load(f"open_clip:{ARCHITECTURE}/{weights['safetensors']}", text_model=str(wrong))
 
 
-def test_a_text_model_that_brings_code_is_refused(
-    weights: dict[str, Path], text_model: Path, tmp_path: Path
-) -> None:
+def test_a_text_model_that_brings_code_is_refused(weights: dict[str, Path], text_model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(text_model, tmp_path / "hostile")
     (folder / "evil.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\nclass Evil: ...\n")
     modules = json.loads((folder / "modules.json").read_text())

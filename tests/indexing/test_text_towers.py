@@ -95,9 +95,7 @@ class TestEveryTower:
     def test_threads_do_not_disturb_each_other(self, tower: TextTower):
         expected = tower.encode_texts(ALL_POSTS)
         results: list[np.ndarray] = []
-        threads = [
-            threading.Thread(target=lambda: results.append(tower.encode_texts(ALL_POSTS))) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=lambda: results.append(tower.encode_texts(ALL_POSTS))) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -134,10 +132,7 @@ class TestE5:
 
     def test_a_query_finds_the_post_in_another_language(self, e5: TextTower):
         posts = ["Der Zug hat Verspätung", "Brot backen mit Sauerteig", "猫がソファで寝ている"]
-        scores = (
-            e5.encode_queries(["the train is late", "baking bread", "a sleeping cat"])
-            @ e5.encode_texts(posts).T
-        )
+        scores = e5.encode_queries(["the train is late", "baking bread", "a sleeping cat"]) @ e5.encode_texts(posts).T
         assert scores.argmax(axis=1).tolist() == [0, 1, 2]
 
     def test_a_post_cannot_write_special_tokens(self, e5_file: E5File):
@@ -237,9 +232,7 @@ class TestWeights:
 class TestDamagedFiles:
     @settings(max_examples=50)
     @given(content=st.binary(max_size=300))
-    def test_any_bytes_are_refused_as_safetensors(
-        self, tmp_path_factory: pytest.TempPathFactory, content: bytes
-    ):
+    def test_any_bytes_are_refused_as_safetensors(self, tmp_path_factory: pytest.TempPathFactory, content: bytes):
         path = tmp_path_factory.mktemp("weights") / "model.safetensors"
         path.write_bytes(content)
         with pytest.raises(EncoderUnavailable, match=r"model\.safetensors is not a safetensors file"):

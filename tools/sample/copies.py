@@ -78,9 +78,7 @@ def _source(post: Written, rng: random.Random) -> str:
 def near_copies(story: Story, drafts: list[Draft]) -> list[Draft]:
     """``story.copies`` reposts, each of another post and by another person, edited as people edit."""
     rng = random.Random(f"copies:{story.id}")
-    worth = [
-        draft for draft in drafts if draft.source != "forum" and len(draft.text or "") >= _SHORTEST_COPIED
-    ]
+    worth = [draft for draft in drafts if draft.source != "forum" and len(draft.text or "") >= _SHORTEST_COPIED]
     chosen = rng.sample(worth, min(story.copies, len(worth)))
     chosen += rng.choices(worth, k=story.copies - len(chosen))
     return [_copy(story, draft, number) for number, draft in enumerate(chosen)]

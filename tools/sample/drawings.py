@@ -131,9 +131,7 @@ DRAWINGS: Mapping[str, tuple[str, Drawing]] = {
     "loaf": ("bread", scenes.loaf),
     "reef-chart": (
         "chart",
-        partial(
-            line_chart, "fish per dive since October", (11, 14, 13, 19, 24, 22, 31, 38, 44, 57), "#1098ad"
-        ),
+        partial(line_chart, "fish per dive since October", (11, 14, 13, 19, 24, 22, 31, 38, 44, 57), "#1098ad"),
     ),
     "blackout-map": ("map", partial(area_map, "Port Lorne: no power", "#e03131", 18)),
     "candle": ("candle", scenes.candle),
@@ -199,9 +197,7 @@ DRAWINGS: Mapping[str, tuple[str, Drawing]] = {
     ),
     "recall-label": (
         "label",
-        partial(
-            poster, ("KB-2014", "Mixed leaves 200 g", "best before 19 MAR"), "#d8f5a2", "#2b3a12", "#2f9e44"
-        ),
+        partial(poster, ("KB-2014", "Mixed leaves 200 g", "best before 19 MAR"), "#d8f5a2", "#2b3a12", "#2f9e44"),
     ),
     "meteor-sky": ("meteor", scenes.meteor),
     "meteor-chart": (

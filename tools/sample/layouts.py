@@ -63,9 +63,7 @@ def line_chart(title: str, values: Sequence[float], colour: Colour) -> Image.Ima
     write(pen, (30, 40), title, 32, "#222222")
     low, high = min(values), max(values)
     step = (SIDE - 110) / (len(values) - 1)
-    points = [
-        (60 + i * step, 390 - 290 * (value - low) / (high - low or 1)) for i, value in enumerate(values)
-    ]
+    points = [(60 + i * step, 390 - 290 * (value - low) / (high - low or 1)) for i, value in enumerate(values)]
     for height in range(100, 391, 58):
         pen.line((60, height, SIDE - 40, height), fill="#dddddd", width=2)
     pen.line(points, fill=colour, width=7, joint="curve")

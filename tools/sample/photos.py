@@ -76,9 +76,7 @@ def _read_wheel(packages: Path, package: str, members: set[str]) -> dict[str, by
 
 def _read_deb(packages: Path, package: str, members: set[str]) -> dict[str, bytes]:
     archive = _find(packages, f"{package}_*.deb")
-    plain = subprocess.run(
-        ["dpkg-deb", "--fsys-tarfile", str(archive)], check=True, stdout=subprocess.PIPE
-    ).stdout
+    plain = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(archive)], check=True, stdout=subprocess.PIPE).stdout
     resources = {member.partition(":")[0] for member in members}
     contents: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(plain)) as tar:

@@ -88,9 +88,7 @@ def _read_posts(file: str, body: str) -> list[Written]:
             raise ValueError(f"{file}: neither a phase nor a post within one: {line!r}")
         language = match["language"]
         images = tuple(match["images"].split(",")) if match["images"] else ()
-        posts.append(
-            Written(None if language == "--" else language, match["source"], images, match["text"], phase)
-        )
+        posts.append(Written(None if language == "--" else language, match["source"], images, match["text"], phase))
     return posts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -46,7 +45,7 @@ class TextFile:
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._raw = path.open("rb")
         self._packed = packed
-        self._text = io.BufferedReader(gzip.GzipFile(fileobj=self._raw), _CHUNK) if packed else self._raw
+        self._text = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
         self.size = os.fstat(self._raw.fileno()).st_size
 
     def lines(self, position: int) -> Iterator[Line]:

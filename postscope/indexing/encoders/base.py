@@ -38,7 +38,9 @@ class Encoder(Protocol):
     """
 
     @property
-    def space(self) -> Space: ...
+    def space(self) -> Space:
+        """The fingerprint of the vectors that this encoder makes."""
+        ...
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Documents. Any string is defined: empty, 100,000 characters (cut to the model's window), NUL bytes."""

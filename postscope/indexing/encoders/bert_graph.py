@@ -87,9 +87,7 @@ def open_bert(bert: Bert, *, threads: int) -> Session:
         EncoderUnavailable: ONNX Runtime cannot load it.
     """
     # The fused kernel takes four times as long as the addition and the norm that it replaces.
-    return open_session(
-        build_graph(bert, unsigned=needs_unsigned()), threads=threads, without=["SkipLayerNormFusion"]
-    )
+    return open_session(build_graph(bert, unsigned=needs_unsigned()), threads=threads, without=["SkipLayerNormFusion"])
 
 
 def build_graph(bert: Bert, *, unsigned: bool) -> bytes:
@@ -159,9 +157,7 @@ class _Writer:
             num_heads=self._bert.heads,
         )
         attended = self._dense(context, layer.attention, f"{name}.attention")
-        x = self._norm(
-            self._node("Add", [x, attended], f"{name}.mid"), layer.attention_norm, f"{name}.attention_norm"
-        )
+        x = self._norm(self._node("Add", [x, attended], f"{name}.mid"), layer.attention_norm, f"{name}.attention_norm")
         hidden = self._node("Gelu", [self._dense(x, layer.up, f"{name}.up")], f"{name}.gelu")
         down = self._dense(hidden, layer.down, f"{name}.down")
         return self._norm(self._node("Add", [x, down], f"{name}.end"), layer.output_norm, f"{name}.norm")
@@ -174,9 +170,7 @@ class _Writer:
                 factors[channel] = 2.0**exponent
             weight = weight * factors
             x = self._node("Mul", [x, self._constant(f"{name}.damping", 1 / factors)], f"{name}.damped")
-        peak = self._node(
-            "ReduceMax", [self._node("Abs", [x], f"{name}.abs"), "last_axis"], f"{name}.peak", keepdims=1
-        )
+        peak = self._node("ReduceMax", [self._node("Abs", [x], f"{name}.abs"), "last_axis"], f"{name}.peak", keepdims=1)
         peak = self._node("Max", [peak, "smallest_peak"], f"{name}.scale")
         even = self._node("Div", [x, peak], f"{name}.even")
         rounded = self._node("QuantizeLinear", [even, "step", "middle"], f"{name}.rounded")

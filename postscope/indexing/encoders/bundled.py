@@ -53,9 +53,7 @@ def open_bundled(name: BundledName, cache_dir: Path, threads: int) -> BundledEnc
     space = Space(
         name=name,
         weights=hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
-        preprocessing="; ".join(
-            (text.preprocessing, classifier.PREPROCESSING, f"lite-{GRAPH_VERSION}", conse.RECIPE)
-        ),
+        preprocessing="; ".join((text.preprocessing, classifier.PREPROCESSING, f"lite-{GRAPH_VERSION}", conse.RECIPE)),
         dim=text.dim,
     )
     return BundledEncoder(space, text, ImageClassifier(models, threads=threads), classes)
@@ -76,9 +74,7 @@ def _open_text(name: BundledName, threads: int) -> TextTower:
 class BundledEncoder:
     """Implements ``Encoder``; also says where its vectors gather (``centres``)."""
 
-    def __init__(
-        self, space: Space, text: TextTower, image_classifier: ImageClassifier, classes: ClassSpace
-    ) -> None:
+    def __init__(self, space: Space, text: TextTower, image_classifier: ImageClassifier, classes: ClassSpace) -> None:
         self._space = space
         self._text = text
         self._classifier = image_classifier

@@ -110,9 +110,7 @@ def class_file_name(text: TextTower, texts: ClassTexts) -> str:
     return f"{text.name}-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npz"
 
 
-def class_parts(
-    text: TextTower, texts: ClassTexts, numbers: slice = slice(None)
-) -> tuple[Array, Array, Array]:
+def class_parts(text: TextTower, texts: ClassTexts, numbers: slice = slice(None)) -> tuple[Array, Array, Array]:
     """Vectors of the names, the synonyms and the descriptions of some classes, each of shape (n, dim)."""
     return (
         text.encode_queries(texts.names[numbers]),

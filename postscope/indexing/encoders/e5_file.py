@@ -155,8 +155,7 @@ class _Parser:
         text = bytes(self._view[self._at : self._at + size])
         self._at += size
         return [
-            (text[start:end].decode(), score)
-            for start, end, score in zip(offsets, offsets[1:], scores, strict=False)
+            (text[start:end].decode(), score) for start, end, score in zip(offsets, offsets[1:], scores, strict=False)
         ]
 
     def _replacements(self) -> dict[int, str]:

@@ -140,14 +140,10 @@ class _Graph:
             inner = self.convolution(x, expand, f"{prefix}_bn0", size=size)
         inner = self.convolution(inner, depthwise, f"{prefix}_bn1", size=size, stride=stride)
         skips = stride == 1 and channels == self._channels(project)
-        inner = self.convolution(
-            inner, project, f"{prefix}_bn2", size=math.ceil(size / stride), bounded=False
-        )
+        inner = self.convolution(inner, project, f"{prefix}_bn2", size=math.ceil(size / stride), bounded=False)
         return self.node("Add", inner, x) if skips else inner
 
-    def convolution(
-        self, x: str, layer: str, norm: str, *, size: int, stride: int = 1, bounded: bool = True
-    ) -> str:
+    def convolution(self, x: str, layer: str, norm: str, *, size: int, stride: int = 1, bounded: bool = True) -> str:
         """Convolution with its batch norm folded in, then ReLU6 if ``bounded``."""
         weight = self._take(f"{layer}.weight", 4)
         gain = self._take(f"{norm}.weight", 1)
@@ -169,29 +165,21 @@ class _Graph:
 
     def dense(self, x: str, layer: str) -> str:
         weight = self._constant(f"{layer}.weight", self._take(f"{layer}.weight", 2))
-        return self.node(
-            "Gemm", x, weight, self._constant(f"{layer}.bias", self._take(f"{layer}.bias", 1)), transB=1
-        )
+        return self.node("Gemm", x, weight, self._constant(f"{layer}.bias", self._take(f"{layer}.bias", 1)), transB=1)
 
     def serialise(self, variant: Variant) -> bytes:
         import onnx
         from onnx import TensorProto, helper
 
         if self._weights:
-            raise UnreadableWeights(
-                f"{variant.name}: tensors left over: {', '.join(sorted(self._weights)[:5])}"
-            )
-        pixels = helper.make_tensor_value_info(
-            "pixels", TensorProto.UINT8, ["n", variant.size, variant.size, 3]
-        )
+            raise UnreadableWeights(f"{variant.name}: tensors left over: {', '.join(sorted(self._weights)[:5])}")
+        pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", variant.size, variant.size, 3])
         outputs = [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 1000]),
             helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 1280]),
         ]
         graph = helper.make_graph(self._nodes, variant.name, [pixels], outputs, self._constants)
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
-        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

@@ -34,9 +34,7 @@ class Session(Protocol):
         ...
 
 
-def open_session(
-    model: Path | bytes, *, threads: int, gpu: bool = False, without: Sequence[str] = ()
-) -> Session:
+def open_session(model: Path | bytes, *, threads: int, gpu: bool = False, without: Sequence[str] = ()) -> Session:
     """Load a model for inference.
 
     Threads sleep rather than spin while they wait: a spinning pool of one session takes the cores from

@@ -38,9 +38,7 @@ class OpenClipEncoder:
         EncoderUnavailable: texts and images do not have the same number of dimensions.
     """
 
-    def __init__(
-        self, name: str, clip: LoadedClip, text: TextSide, *, device: TorchDevice, threads: int
-    ) -> None:
+    def __init__(self, name: str, clip: LoadedClip, text: TextSide, *, device: TorchDevice, threads: int) -> None:
         self._model = clip.model
         self._text = text
         self._device = device
@@ -50,9 +48,7 @@ class OpenClipEncoder:
         # this thread is here.
         dim = self._encode_images([Image.new("RGB", (8, 8))]).shape[1]
         if (text_dim := text.encode(["a"]).shape[1]) != dim:
-            raise EncoderUnavailable(
-                f"{name}: texts have {text_dim} dimensions and images {dim}; they must agree"
-            )
+            raise EncoderUnavailable(f"{name}: texts have {text_dim} dimensions and images {dim}; they must agree")
         self._space = Space(name, _weights(clip, text), _preprocessing(clip, text), dim)
 
     @property

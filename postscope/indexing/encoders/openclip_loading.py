@@ -126,14 +126,10 @@ def _check(open_clip: Any, spec: OpenClipSpec) -> None:
         return
     if spec.model not in open_clip.list_models():
         near = difflib.get_close_matches(spec.model, open_clip.list_models(), n=3)
-        raise EncoderUnavailable(
-            f"open_clip has no model {spec.model!r}; near it: {', '.join(near) or 'none'}"
-        )
+        raise EncoderUnavailable(f"open_clip has no model {spec.model!r}; near it: {', '.join(near) or 'none'}")
     if spec.source == "tag" and not open_clip.is_pretrained_cfg(spec.model, spec.pretrained):
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(spec.model)) or "none"
-        raise EncoderUnavailable(
-            f"open_clip has no weights {spec.pretrained!r} for {spec.model}; it has: {tags}"
-        )
+        raise EncoderUnavailable(f"open_clip has no weights {spec.pretrained!r} for {spec.model}; it has: {tags}")
     if spec.source == "file" and not spec.pretrained.endswith(WEIGHTS_SUFFIXES):
         raise EncoderUnavailable(f"{spec.pretrained}: weights end in {', '.join(WEIGHTS_SUFFIXES)}")
     if spec.source == "file" and not Path(spec.pretrained).is_file():

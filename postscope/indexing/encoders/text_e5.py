@@ -148,8 +148,6 @@ def _text_pieces(file: E5File) -> list[tuple[str, float]]:
     Their names start with NUL, which no text holds when it comes here.
     """
     return [
-        (f"\0{piece}", score)
-        if piece.startswith("<") and piece.endswith(">") and score == 0
-        else (piece, score)
+        (f"\0{piece}", score) if piece.startswith("<") and piece.endswith(">") and score == 0 else (piece, score)
         for piece, score in file.pieces
     ]

@@ -104,9 +104,7 @@ def _layer(tensors: Tensors, number: int) -> Layer:
     name = f"encoder.layer.{number}"
     attention = f"{name}.attention"
     return Layer(
-        qkv=_dense(
-            tensors, f"{number}.qkv", *(f"{attention}.self.{part}" for part in ("query", "key", "value"))
-        ),
+        qkv=_dense(tensors, f"{number}.qkv", *(f"{attention}.self.{part}" for part in ("query", "key", "value"))),
         attention=_dense(tensors, f"{number}.attention", f"{attention}.output.dense"),
         attention_norm=_norm(tensors, f"{attention}.output.LayerNorm"),
         up=_dense(tensors, f"{number}.up", f"{name}.intermediate.dense"),

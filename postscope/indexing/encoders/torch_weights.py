@@ -106,10 +106,7 @@ class _Tensor:
         self.storage, self.offset, self.shape, self.strides = storage, offset, tuple(shape), tuple(strides)
 
     def view(self, buffer: Tensor) -> Tensor:
-        if (
-            len(self.shape) != len(self.strides)
-            or min((*self.shape, *self.strides, self.offset), default=0) < 0
-        ):
+        if len(self.shape) != len(self.strides) or min((*self.shape, *self.strides, self.offset), default=0) < 0:
             raise UnreadableWeights("a tensor with negative or mismatched sizes")
         reach = sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
         # A stride of 0 lets few elements pretend to be many: no tensor here is larger than its storage.

@@ -147,9 +147,7 @@ def wheel_file(distribution: str, path: str, sha256: str) -> Path:
     try:
         located = Path(str(metadata.distribution(distribution).locate_file(path)))
     except metadata.PackageNotFoundError as error:
-        raise EncoderUnavailable(
-            f"the package {distribution} is not installed: pip install {distribution}"
-        ) from error
+        raise EncoderUnavailable(f"the package {distribution} is not installed: pip install {distribution}") from error
     try:
         with located.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()

@@ -98,9 +98,7 @@ def inspect_image(data: bytes | Path, *, claimed: str | None = None, max_bytes: 
     return ImageInfo(mime, width, height, frames, mislabel(claimed, mime))
 
 
-def open_image(
-    data: bytes | Path, *, max_pixels: int, target: int, max_bytes: int = MAX_BYTES
-) -> Image.Image:
+def open_image(data: bytes | Path, *, max_pixels: int, target: int, max_bytes: int = MAX_BYTES) -> Image.Image:
     """Decode the first frame to RGB, upright, transparent parts on white, colours in sRGB.
 
     Args:
@@ -226,9 +224,7 @@ def _in_srgb(image: Image.Image, profile: object) -> Image.Image | None:
         return None
     if profile[16:20].strip() != {"L": b"GRAY", "RGB": b"RGB", "CMYK": b"CMYK"}[image.mode]:
         return None
-    if any(
-        name in profile for name in _SRGB_NAMES
-    ):  # not parsed: a crafted description takes 200 MB of memory
+    if any(name in profile for name in _SRGB_NAMES):  # not parsed: a crafted description takes 200 MB of memory
         return None
     try:
         embedded = ImageCms.getOpenProfile(io.BytesIO(profile))

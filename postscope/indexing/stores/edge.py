@@ -81,9 +81,7 @@ class EdgeStore:
                 folder = self._folder / collection
                 self._collections[collection] = EdgeCollection.create(folder, dim, dict(fields))
             elif existing.manifest.dim != dim:
-                raise WrongDimension(
-                    f"collection {collection!r} has {existing.manifest.dim} dimensions, not {dim}"
-                )
+                raise WrongDimension(f"collection {collection!r} has {existing.manifest.dim} dimensions, not {dim}")
 
     def drop(self, collection: str) -> None:
         """See ``VectorStore``."""

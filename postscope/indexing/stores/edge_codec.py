@@ -27,15 +27,11 @@ def shard_config(dim: int, *, threads: int = 1) -> edge.EdgeConfig:
     """Named vectors, keyword terms with IDF, and the graph ``optimize`` builds with ``threads`` threads."""
     multi = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
     vectors = {name: edge.EdgeVectorParams(dim, edge.Distance.Cosine) for name in DENSE}
-    vectors |= {
-        name: edge.EdgeVectorParams(dim, edge.Distance.Cosine, multivector_config=multi) for name in MULTI
-    }
+    vectors |= {name: edge.EdgeVectorParams(dim, edge.Distance.Cosine, multivector_config=multi) for name in MULTI}
     return edge.EdgeConfig(
         vectors=vectors,
         sparse_vectors={name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in SPARSE},
-        hnsw_config=edge.HnswIndexConfig(
-            HNSW_M, HNSW_EF_CONSTRUCT, FULL_SCAN_KB, max_indexing_threads=threads
-        ),
+        hnsw_config=edge.HnswIndexConfig(HNSW_M, HNSW_EF_CONSTRUCT, FULL_SCAN_KB, max_indexing_threads=threads),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_INDEX_FROM_KB, default_segment_number=1),
     )
 

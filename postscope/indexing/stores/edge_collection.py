@@ -132,9 +132,7 @@ class EdgeCollection:
 
     def close(self) -> None:
         """Flush and let go of the files; later calls raise ``StoreUnavailable``."""
-        self._leave(
-            StoreUnavailable(f"collection {self.name!r}: the store is closed"), lambda shard: shard.flush()
-        )
+        self._leave(StoreUnavailable(f"collection {self.name!r}: the store is closed"), lambda shard: shard.flush())
 
     def remove(self) -> None:
         """Let go of the files and delete them; later calls raise ``CollectionMissing``."""

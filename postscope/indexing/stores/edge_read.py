@@ -67,9 +67,7 @@ def _records(source: EdgeCollection, ids: list[UUID], with_vectors: bool) -> lis
     return [from_record(record) for record in records]
 
 
-def pages(
-    source: EdgeCollection, filter: edge.Filter | None, batch: int, with_vectors: bool
-) -> Iterator[list[Stored]]:
+def pages(source: EdgeCollection, filter: edge.Filter | None, batch: int, with_vectors: bool) -> Iterator[list[Stored]]:
     """Every matching point, ordered by id, ``batch`` a turn."""
     offset: edge.PointId | None = None
     while True:
@@ -81,7 +79,5 @@ def pages(
             return
 
 
-def _scroll(
-    request: edge.ScrollRequest, shard: edge.EdgeShard
-) -> tuple[list[edge.Record], edge.PointId | None]:
+def _scroll(request: edge.ScrollRequest, shard: edge.EdgeShard) -> tuple[list[edge.Record], edge.PointId | None]:
     return shard.scroll(request)

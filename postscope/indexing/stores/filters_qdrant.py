@@ -51,9 +51,7 @@ def _any_of(condition: AnyOf) -> models.Condition:
     matches += [models.MatchValue(value=flag) for flag in flags]
     if not matches:
         return models.HasIdCondition(has_id=[])
-    return models.Filter(
-        should=[models.FieldCondition(key=check_path(condition.field), match=m) for m in matches]
-    )
+    return models.Filter(should=[models.FieldCondition(key=check_path(condition.field), match=m) for m in matches])
 
 
 def _in_range(condition: InRange) -> models.Condition:

@@ -198,9 +198,7 @@ class QdrantStore(QdrantCollections):
             raise CollectionMissing(f"no collection or alias {collection!r}")
         return self._pages(name, to_qdrant(filter), batch, with_vectors)
 
-    def _pages(
-        self, name: str, filter: models.Filter | None, batch: int, with_vectors: bool
-    ) -> Iterator[list[Stored]]:
+    def _pages(self, name: str, filter: models.Filter | None, batch: int, with_vectors: bool) -> Iterator[list[Stored]]:
         offset: models.ExtendedPointId | None = None
         while True:
             with self.call(name):
@@ -225,9 +223,7 @@ class QdrantStore(QdrantCollections):
             self.ensure_exists(collection)
             if limit <= 0:
                 return []
-            hits = self.client.facet(
-                collection, field, facet_filter=to_qdrant(filter), limit=limit, exact=True
-            ).hits
+            hits = self.client.facet(collection, field, facet_filter=to_qdrant(filter), limit=limit, exact=True).hits
         return ordered_facets((str(hit.value), hit.count) for hit in hits)
 
 
