@@ -18,7 +18,6 @@ from structlog.contextvars import bound_contextvars, get_contextvars, merge_cont
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HANDLER: Final = "postscope"
 _HIDDEN: Final = "***"
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_-])(?:authorization|cookie|key|secret|password|passwd|token|credentials?|dsn)$", re.IGNORECASE
@@ -56,8 +55,7 @@ def configure_logging(level: str = "info", style: str = "json") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.set_name(_HANDLER)
+    handler = _ToStderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
@@ -70,13 +68,24 @@ def configure_logging(level: str = "info", style: str = "json") -> None:
         )
     )
     root = logging.getLogger()
-    for earlier in [other for other in root.handlers if other.get_name() == _HANDLER]:
+    for earlier in [other for other in root.handlers if isinstance(other, _ToStderr)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class _ToStderr(logging.Handler):
+    """Writes to whatever is standard error at that moment: a progress bar on the terminal takes its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -32,6 +32,7 @@ from psycopg import sql
 
 from postscope.backend.errors import NotReady
 from postscope.backend.postgres_install import MAJOR, account_for, programs
+from postscope.backend.postgres_pid import alive, first_number, program
 from postscope.backend.postgres_socket import reachable_socket_folder
 
 log = structlog.get_logger(__name__)
@@ -182,16 +183,16 @@ class EmbeddedPostgres:
     def _forget_stale_pid(self) -> None:
         """PostgreSQL would not start if the pid of a killed server is that of some other process, or of a zombie."""
         for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            pid = _first_number(self._data / name)
-            if pid is not None and not (_alive(pid) and _program(pid) in ("postgres", None)):
+            pid = first_number(self._data / name)
+            if pid is not None and not (alive(pid) and program(pid) in ("postgres", None)):
                 (self._data / name).unlink(missing_ok=True)
 
     def _postmaster(self) -> int | None:
         """Process id of the running server."""
         if self._free("server"):
             return None
-        pid = _first_number(self._data / "postmaster.pid")
-        return pid if pid is not None and _alive(pid) else None
+        pid = first_number(self._data / "postmaster.pid")
+        return pid if pid is not None and alive(pid) else None
 
     def _wait_for_children(self) -> None:
         """The children of a killed server leave by themselves; until then its memory is in use."""
@@ -275,33 +276,3 @@ def _surroundings(folder: Path) -> dict[str, Any]:
     account = account_for(folder)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {"cwd": folder, "env": clean, "umask": 0o077, **(account.popen() if account else {})}
-
-
-def _first_number(path: Path) -> int | None:
-    try:
-        return int(path.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _alive(pid: int) -> bool:
-    """Whether there is such a process, and no zombie that nobody has asked for yet."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:  # gone meanwhile, or a system without /proc
-        return not Path("/proc/self").exists()
-    return state not in ("Z", "X")
-
-
-def _program(pid: int) -> str | None:
-    """Name of the program a process runs; none where that cannot be known."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,9 @@ from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.stores.base import StoreError, VectorStore
+
+LIVE_SECONDS = 5.0
+"""How long a process may go on with a space after another one has switched."""
 
 ALIAS = "posts"
 """What searches ask: points at the collection of the live space."""
@@ -68,6 +72,7 @@ class Runtime:
         )
         self._lock = threading.RLock()
         self._live: SpaceModel | None = None
+        self._look_again = 0.0
 
     @cached_property
     def store(self) -> VectorStore:
@@ -114,14 +119,15 @@ class Runtime:
 
     @property
     def live(self) -> SpaceModel:
-        """The model of the live space.
+        """The model of the live space. A switch by another process is seen within ``LIVE_SECONDS``.
 
         Raises:
             NotReady: it cannot be opened, with the reason.
         """
         with self._lock:
-            if self._live is None:
+            if self._live is None or time.monotonic() >= self._look_again:
                 self._live = self._model(self._live_settings())
+                self._look_again = time.monotonic() + LIVE_SECONDS
             return self._live
 
     def forget_live(self) -> None:

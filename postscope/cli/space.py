@@ -42,7 +42,6 @@ def switch(encoder: str | None = typer.Option(None, help="by default the encoder
         chosen = type(settings.encoder).model_validate(settings.encoder.model_dump() | {"name": encoder})
         settings = settings.model_copy(update={"encoder": chosen})
     with process.opened(settings) as runtime:
-        process.prepare_space(runtime)
         with runtime.database.session() as session:
             total = session.scalar(select(func.count()).select_from(Post))
         columns = (TextColumn("re-embedding"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -39,7 +39,12 @@ def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
         _note_media(runtime, results, media)
     _note_posts(runtime, posts)
     _undo_deleted(runtime, targets, {post.id for post in posts} | set(ids))
-    return [Outcome(held) for held in claims]
+    # A space that was begun or brought back while we worked has not got these: index them again.
+    again = {model.collection for model in runtime.write_models()} != {model.collection for model in targets}
+    if again:
+        with runtime.database.session() as session:
+            vectors_unknown(session, ids)
+    return [Outcome(held, index_again=again) for held in claims]
 
 
 def load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, list[Media]]]:

@@ -11,10 +11,15 @@ from postscope.backend import work
 from postscope.backend.jobs import LocalBell
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
+from postscope.indexing.stores.base import StoreError
+from postscope.indexing.stores.edge import EdgeStore
+from postscope.indexing.stores.edge_build import IndexBuildFailed, IndexBuildStopped, build_index
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 
 log = structlog.get_logger(__name__)
+
+INDEX_CHECK_SECONDS = 30.0
 
 # Fetching waits on the network and may have company; the encoder uses all cores by itself, so one thread feeds it.
 THREADS = {Stage.EXTRACT: 2, Stage.INDEX: 1, Stage.ERASE: 1}
@@ -30,7 +35,10 @@ class LocalRunner:
             threading.Thread(target=self._loop, args=(stage,), name=f"{stage.value}-{n}", daemon=True)
             for stage, count in THREADS.items()
             for n in range(count)
-        ] + [threading.Thread(target=self._sweep, name="sweep", daemon=True)]
+        ] + [
+            threading.Thread(target=self._sweep, name="sweep", daemon=True),
+            threading.Thread(target=self._build_index, name="build-index", daemon=True),
+        ]
 
     def start(self) -> None:
         """Take back what an earlier process left running, then start the threads.
@@ -69,6 +77,23 @@ class LocalRunner:
                 bell.wait(stage, pause)
             else:
                 self._stopping.wait(pause)
+
+    def _build_index(self) -> None:
+        """Beyond ``store.index_from`` posts that are scanned one by one, build the index beside and swap it in."""
+        store, most = self._runtime.store, self._runtime.settings.store.index_from
+        if not isinstance(store, EdgeStore):
+            return
+        while not self._stopping.wait(INDEX_CHECK_SECONDS):
+            for collection in store.collections():
+                try:
+                    report = build_index(store, collection, more_than=most, stop=self._stopping)
+                except IndexBuildStopped:
+                    return
+                except (IndexBuildFailed, StoreError):
+                    log.exception("index_build_failed", collection=collection)
+                else:
+                    if report is not None:
+                        log.info("index_built", collection=collection, report=str(report))
 
     def _sweep(self) -> None:
         while not self._stopping.wait(self._runtime.settings.work.sweep_seconds * 5):

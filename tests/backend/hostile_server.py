@@ -47,9 +47,7 @@ class HostileServer:
 
 
 @contextlib.contextmanager
-def serving(
-    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
-) -> Iterator[HostileServer]:
+def serving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[HostileServer]:
     """Serve until the block ends; every connection in its own thread."""
     with socket.create_server((host, port)) as listener:
         server = HostileServer(port=listener.getsockname()[1])

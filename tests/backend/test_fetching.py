@@ -163,9 +163,7 @@ def trusting() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
-def test_the_certificate_is_checked_for_the_name(
-    tls_server: HostileServer, names: Names, folder: Path
-) -> None:
+def test_the_certificate_is_checked_for_the_name(tls_server: HostileServer, names: Names, folder: Path) -> None:
     names.table["other.test"] = ["127.0.0.1"]
     fetcher = Fetcher(limits(tls_server), resolver=names, folder=folder, tls=trusting())
     fetcher.fetch(f"https://media.test:{tls_server.port}/").discard()
@@ -210,9 +208,7 @@ def test_redirect_to_the_metadata_service(server: HostileServer, fetcher: Fetche
     refused(fetcher, at(server, "/"), "refused_address")
 
 
-@pytest.mark.parametrize(
-    "target", ["file:///etc/passwd", "gopher://127.0.0.1:6379/_INFO", "ftp://media.test/"]
-)
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "gopher://127.0.0.1:6379/_INFO", "ftp://media.test/"])
 def test_redirect_to_another_scheme(server: HostileServer, fetcher: Fetcher, target: str) -> None:
     server.redirects("/", target)
     refused(fetcher, at(server, "/"), "refused_scheme")
@@ -260,9 +256,7 @@ def test_dns_that_changes_between_check_and_connection(
 
 
 def test_one_bad_address_among_good_ones(server: HostileServer, folder: Path) -> None:
-    fetcher = Fetcher(
-        limits(server), resolver=lambda host, timeout: ["127.0.0.1", PUBLIC, "10.0.0.1"], folder=folder
-    )
+    fetcher = Fetcher(limits(server), resolver=lambda host, timeout: ["127.0.0.1", PUBLIC, "10.0.0.1"], folder=folder)
     refused(fetcher, at(server, "/"), "refused_address")
     assert server.requests == []
 
@@ -311,9 +305,7 @@ def test_addresses_that_are_not_public(server: HostileServer, fetcher: Fetcher, 
     refused(fetcher, at(server, "/", host), "refused_address")
 
 
-@pytest.mark.parametrize(
-    "host", ["0177.0.0.2", "１２７.0.0.2", "256.1.1.1", "[::1", "[fe80::1%25eth0", "ⓛocalhost"]
-)
+@pytest.mark.parametrize("host", ["0177.0.0.2", "１２７.0.0.2", "256.1.1.1", "[::1", "[fe80::1%25eth0", "ⓛocalhost"])
 def test_addresses_that_no_url_may_have(server: HostileServer, fetcher: Fetcher, host: str) -> None:
     refused(fetcher, at(server, "/", host), "refused_url")
 
@@ -346,9 +338,7 @@ def test_localhost_by_the_systems_own_resolver(server: HostileServer, folder: Pa
     assert server.requests == []
 
 
-@pytest.mark.parametrize(
-    "userinfo", ["user@", "user:word@", "media.test@", "media.test%2f@", "media.test\\@"]
-)
+@pytest.mark.parametrize("userinfo", ["user@", "user:word@", "media.test@", "media.test%2f@", "media.test\\@"])
 def test_userinfo(server: HostileServer, fetcher: Fetcher, userinfo: str) -> None:
     refused(fetcher, at(server, "/", userinfo + "media.test"), "refused_userinfo")
 
@@ -453,9 +443,7 @@ def drips(head: bytes) -> object:
 @pytest.mark.parametrize(
     "head", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"]
 )
-def test_slow_drip_ends_at_the_deadline(
-    server: HostileServer, names: Names, folder: Path, head: bytes
-) -> None:
+def test_slow_drip_ends_at_the_deadline(server: HostileServer, names: Names, folder: Path, head: bytes) -> None:
     server.does("/", drips(head))
     fetcher = Fetcher(replace(limits(server), total_seconds=0.4), resolver=names, folder=folder)
     with pytest.raises(FetchTimeout) as caught:

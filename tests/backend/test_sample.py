@@ -213,11 +213,7 @@ def test_image_queries_have_an_image_that_answers():
 
 
 def test_a_code_in_a_query_without_answer_is_in_no_post(posts):
-    codes = [
-        query.text
-        for query in read_queries()
-        if not query.storyline and re.fullmatch(r"[\w-]*\d+", query.text)
-    ]
+    codes = [query.text for query in read_queries() if not query.storyline and re.fullmatch(r"[\w-]*\d+", query.text)]
 
     assert codes
     assert not [post for post in posts for code in codes if code in (post.get("text") or "")]

@@ -1,0 +1,180 @@
+"""Every error is a problem: RFC 9457, the field by name, and nothing of the inside."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from fastapi import FastAPI, Query
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from postscope.backend.envelope import RequestEnvelope
+from postscope.backend.errors import (
+    BadSettings,
+    Conflict,
+    FieldProblem,
+    Invalid,
+    NotFound,
+    NotReady,
+    PostscopeError,
+    TooManyRequests,
+)
+from postscope.backend.metrics import Metrics
+from postscope.backend.problems import add_problem_handlers
+
+
+class Thing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    sizes: list[Annotated[int, Field(ge=1)]] = []
+
+    @field_validator("name")
+    @classmethod
+    def _not_shouted(cls, value: str) -> str:
+        if value.isupper():
+            raise ValueError("must not be shouted")
+        return value
+
+
+def app_with(endpoint: Callable[..., Any] | None = None) -> TestClient:
+    app = FastAPI()
+    add_problem_handlers(app)
+    app.add_middleware(RequestEnvelope, metrics=Metrics())
+
+    @app.post("/things")
+    def things(thing: Thing, page: Annotated[int, Query(ge=1)] = 1) -> Thing:
+        return thing
+
+    if endpoint is not None:
+        app.get("/it")(endpoint)
+    return TestClient(app)
+
+
+def raising(error: Exception) -> TestClient:
+    def endpoint() -> None:
+        raise error
+
+    return app_with(endpoint)
+
+
+def errors(answer: Any) -> dict[str, str]:
+    return {error["field"]: error["reason"] for error in answer.json()["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Invalid.of("posts.3.text", "too long"), 422, "invalid"),
+        (NotFound("no such post"), 404, "not_found"),
+        (Conflict("busy"), 409, "conflict"),
+        (TooManyRequests("slow down", headers={"Retry-After": "7"}), 429, "too_many_requests"),
+        (NotReady("the model is loading", code="model_not_ready"), 503, "model_not_ready"),
+    ],
+)
+def test_errors_of_the_tree(error: PostscopeError, status: int, code: str) -> None:
+    answer = raising(error).get("/it")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["type"] == f"urn:postscope:problem:{code}"
+    assert (body["status"], body["code"], body["title"], body["detail"]) == (status, code, error.title, error.detail)
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert (
+        dict(error.headers).items() <= {"Retry-After": answer.headers.get("retry-after")}.items() or not error.headers
+    )
+    assert body.get("errors", []) == [{"field": p.field, "reason": p.reason} for p in error.problems]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("password=hunter2"), PostscopeError("hunter2"), BadSettings("hunter2")])
+def test_what_was_not_foreseen_says_nothing_of_the_inside(error: Exception) -> None:
+    answer = raising(error).get("/it")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    assert answer.json()["code"] == "internal"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+def test_each_wrong_field_is_named() -> None:
+    answer = app_with().post("/things?page=0", json={"name": "LOUD", "sizes": [3, 0, "x"], "colour": "red"})
+    assert answer.status_code == 422
+    found = errors(answer)
+    assert found.keys() == {"page", "name", "sizes.1", "sizes.2", "colour"}
+    assert found["name"] == "must not be shouted"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"{", "body"),
+        (b"[]", "body"),
+        (b"null", "body"),
+        (b'{"name": 1}', "name"),
+        (b'{"name": "\\u0000", "": 1}', "body"),
+        (b'{"name": "x", "\\ud800": 1}', "body"),
+    ],
+    ids=["empty", "cut", "list", "null", "type", "empty-name", "half-surrogate"],
+)
+def test_bodies_that_are_wrong_as_a_whole(body: bytes, field: str) -> None:
+    answer = app_with().post("/things", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert field in errors(answer)
+
+
+def test_bytes_that_are_not_utf8() -> None:
+    answer = app_with().post("/things", content=b'{"name": "\xff"}', headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_thousand_wrong_fields_are_all_listed_and_the_summary_stays_short() -> None:
+    answer = app_with().post("/things", json={"name": "x", "sizes": [0] * 1_000})
+    assert len(answer.json()["errors"]) == 1_000
+    assert len(answer.json()["detail"]) < 1_000
+    assert "995 more" in answer.json()["detail"]
+
+
+def test_nothing_there_and_the_wrong_method() -> None:
+    client = app_with()
+    missing, wrong = client.get("/nowhere"), client.get("/things")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "POST"
+
+
+def test_an_exception_in_the_middle_of_an_answer_breaks_it() -> None:
+    from starlette.responses import StreamingResponse
+
+    def endpoint() -> StreamingResponse:
+        def pieces() -> Any:
+            yield b"half"
+            raise RuntimeError("no more")
+
+        return StreamingResponse(pieces())
+
+    with pytest.raises(RuntimeError, match="no more"):
+        app_with(endpoint).get("/it")
+
+
+@pytest.mark.parametrize("given", ["abc", "A.b_c-9", "x" * 64])
+def test_a_sane_request_id_is_kept(given: str) -> None:
+    answer = app_with().get("/nowhere", headers={"X-Request-ID": given})
+    assert answer.headers["x-request-id"] == given == answer.json()["request_id"]
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "<script>", "ünï", "a\n"])
+def test_any_other_is_replaced(given: str) -> None:
+    answer = app_with().get("/nowhere", headers={b"X-Request-ID": given.encode()})
+    made = answer.headers["x-request-id"]
+    assert made != given
+    assert len(made) == 32
+
+
+def test_problems_can_be_read_by_any_json_reader() -> None:
+    answer = raising(Invalid("x", problems=[FieldProblem("f", "ünï \ud83d 😀")])).get("/it")
+    assert json.load(io.BytesIO(answer.content))["errors"][0]["field"] == "f"
