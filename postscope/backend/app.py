@@ -63,6 +63,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     app.state.authenticator = Authenticator(runtime.database, runtime.clock)
     app.state.limiter = _limiter(runtime)
+    app.state.readiness = Readiness(runtime.checks())
     _watch_backlog(runtime)
     app.add_middleware(BodyLimit, max_bytes=api.max_body_bytes)
     app.add_middleware(RequestEnvelope, metrics=runtime.metrics)  # added last: the outermost
@@ -77,11 +78,7 @@ def create_app(runtime: Runtime) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     runtime: Runtime = app.state.runtime
     anyio.to_thread.current_default_thread_limiter().total_tokens = runtime.settings.api.threads
-    app.state.readiness = Readiness(runtime.checks())
-    try:
-        yield
-    finally:
-        app.state.readiness.close()
+    yield
 
 
 def _limiter(runtime: Runtime) -> RateLimiter:

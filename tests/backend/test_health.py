@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
@@ -20,13 +19,8 @@ from tests.conftest import SetClock
 from tests.servers import free_port
 
 
-@contextmanager
-def readiness(fresh: float = 0.0, timeout: float = 5.0, **checks: Callable[[], None]) -> Iterator[Readiness]:
-    opened = Readiness(checks, fresh_seconds=fresh, timeout_seconds=timeout)
-    try:
-        yield opened
-    finally:
-        opened.close()
+def readiness(fresh: float = 0.0, timeout: float = 5.0, **checks: Callable[[], None]) -> Readiness:
+    return Readiness(checks, fresh_seconds=fresh, timeout_seconds=timeout)
 
 
 def well() -> None:
@@ -47,28 +41,23 @@ def test_healthz_needs_no_key_and_tells_the_version(client: TestClient) -> None:
 
 
 def test_all_is_well() -> None:
-    with readiness(database=well, store=well) as ready:
-        ready.verify()
+    readiness(database=well, store=well).verify()
 
 
 def test_no_checks_at_all() -> None:
-    with readiness() as ready:
-        ready.verify()
+    readiness().verify()
 
 
 def test_every_failing_check_is_named_and_the_first_gives_the_code() -> None:
-    with (
-        readiness(database=well, store=fail("store_down"), backlog=fail("backlog_old")) as ready,
-        pytest.raises(NotReady) as caught,
-    ):
-        ready.verify()
+    with pytest.raises(NotReady) as caught:
+        readiness(database=well, store=fail("store_down"), backlog=fail("backlog_old")).verify()
     assert caught.value.code == "store_down"
     assert [(p.field, p.reason) for p in caught.value.problems] == [("store", "store_down"), ("backlog", "backlog_old")]
 
 
 def test_strangers_learn_the_code_and_nothing_of_the_inside() -> None:
-    with readiness(database=fail("database_down")) as ready, pytest.raises(NotReady) as caught:
-        ready.verify()
+    with pytest.raises(NotReady) as caught:
+        readiness(database=fail("database_down")).verify()
     assert "secret-host" not in caught.value.detail
 
 
@@ -76,35 +65,35 @@ def test_a_check_that_breaks_is_a_part_that_is_down() -> None:
     def broken() -> None:
         raise RuntimeError("not foreseen")
 
-    with readiness(store=broken) as ready, pytest.raises(NotReady) as caught:
-        ready.verify()
+    with pytest.raises(NotReady) as caught:
+        readiness(store=broken).verify()
     assert caught.value.code == "store_down"
 
 
 def test_a_check_that_hangs_is_started_once_and_counts_when_it_ends() -> None:
-    gate = threading.Event()
+    gate, ended = threading.Event(), threading.Event()
     calls: list[None] = []
 
     def opening() -> None:
         calls.append(None)
         gate.wait(30)
+        ended.set()
 
-    with readiness(timeout=0.05, model=opening) as ready:
-        for _ in range(3):
-            with pytest.raises(NotReady) as caught:
-                ready.verify()
-            assert caught.value.code == "model_not_ready"
-        gate.set()
-        ready._timeout = 30.0
-        ready.verify()
-        assert len(calls) == 1
+    ready = readiness(timeout=0.05, model=opening)
+    for _ in range(3):
+        with pytest.raises(NotReady) as caught:
+            ready.verify()
+        assert caught.value.code == "model_not_ready"
+    assert len(calls) == 1
+    gate.set()
+    assert ended.wait(30)
 
 
 def test_an_answer_stands_for_a_while() -> None:
     calls: list[None] = []
-    with readiness(fresh=60.0, store=lambda: calls.append(None)) as ready:
-        for _ in range(5):
-            ready.verify()
+    ready = readiness(fresh=60.0, store=lambda: calls.append(None))
+    for _ in range(5):
+        ready.verify()
     assert len(calls) == 1
 
 

