@@ -33,7 +33,7 @@ from psycopg import sql
 from postscope.backend.errors import NotReady
 from postscope.backend.postgres_install import MAJOR, account_for, programs
 from postscope.backend.postgres_pid import alive, first_number, program
-from postscope.backend.postgres_socket import reachable_socket_folder
+from postscope.backend.postgres_socket import forget_socket_folder, reachable_socket_folder
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +108,7 @@ class EmbeddedPostgres:
             self._users = None
             if self._free("users"):
                 self._shut_down()
+                forget_socket_folder(self._data)
 
     def __enter__(self) -> Self:
         self.start()

@@ -25,10 +25,21 @@ def reachable_socket_folder(folder: Path) -> Path:
     """
     if len(os.fsencode(folder / _SOCKET)) <= _LONGEST:
         return folder
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    link = base / f"postscope-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    link = _link(folder)
     with contextlib.suppress(FileExistsError):
         link.symlink_to(folder)
     if link.lstat().st_uid != os.geteuid() or not link.is_symlink() or link.readlink() != folder:
         raise NotReady(f"{link} is not ours: remove it, or choose a shorter data folder", code="database_down")
     return link
+
+
+def forget_socket_folder(folder: Path) -> None:
+    """Remove the link to this folder if there is one: its server has stopped."""
+    link = _link(folder)
+    if link.is_symlink() and link.readlink() == folder and link.lstat().st_uid == os.geteuid():
+        link.unlink(missing_ok=True)
+
+
+def _link(folder: Path) -> Path:
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    return base / f"postscope-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"

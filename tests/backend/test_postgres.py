@@ -215,11 +215,14 @@ def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
         EmbeddedPostgres(tmp_path / "file").start()
 
 
-def test_a_folder_deeper_than_a_sockets_address_is_long(folder: Path) -> None:
+def test_a_folder_deeper_than_a_sockets_address_is_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     deep = folder / ("d" * 120) / ("ü" * 60)
     with EmbeddedPostgres(deep) as server:
         assert ask(server.url, "SELECT 1") == 1
-    reachable_socket_folder(deep / "postgres/data").unlink()
+        assert [path.is_symlink() for path in folder.glob("postscope-*")] == [True]
+    assert not list(folder.glob("postscope-*")), "the link goes with the server"
 
 
 def test_a_link_of_somebody_else_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
