@@ -71,12 +71,15 @@ def run_batch(runtime: Runtime, stage: Stage) -> int:
             work.release(session, claims, now=runtime.clock())
         raise
     _settle(runtime, stage, outcomes)
+    seconds, failed = time.monotonic() - started, sum(outcome.error is not None for outcome in outcomes)
+    runtime.metrics.work_done(stage.value, len(claims) - failed, seconds)
+    runtime.metrics.work_failed(stage.value, failed)
     log.info(
         "stage_done",
         stage=stage.value,
         posts=len(claims),
-        failed=sum(outcome.error is not None for outcome in outcomes),
-        seconds=round(time.monotonic() - started, 3),
+        failed=failed,
+        seconds=round(seconds, 3),
         request_ids=sorted({held.request_id for held in claims if held.request_id})[:5],
     )
     return len(claims)
