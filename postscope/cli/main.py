@@ -24,7 +24,7 @@ app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 
 out = Console()
-err = Console(stderr=True)
+err = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> None:
@@ -49,7 +49,9 @@ def serve(host: str | None = None, port: int | None = None) -> None:
         with runtime.database.session() as session:
             first = auth.ensure_first_key(session, now=runtime.clock())
         if first:
-            err.print(f"first start: the admin key is {first} (shown once, kept only as a hash)", markup=False)
+            err.print(
+                f"first start: the admin key is {first} (shown once, kept only as a hash)", markup=False, soft_wrap=True
+            )
         err.print(f"serving on {serving.address(runtime)}", markup=False)
         serving.warm(runtime)
         serving.serve(runtime)
@@ -88,7 +90,7 @@ def migrate() -> None:
             first = auth.ensure_first_key(session, now=runtime.clock())
     out.print("the database and the collections are up to date")
     if first:
-        out.print(f"the admin key is {first} (shown once, kept only as a hash)", markup=False)
+        out.print(f"the admin key is {first} (shown once, kept only as a hash)", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -116,7 +118,7 @@ def create_key(name: str, role: Annotated[list[auth.Role], typer.Option(help="ma
     """Make a key and show it once."""
     with process.opened(load_settings()) as runtime, runtime.database.session() as session:
         _, secret = auth.create_key(session, name, role, now=runtime.clock())
-    out.print(secret, markup=False)
+    out.print(secret, markup=False, soft_wrap=True)
 
 
 @keys.command("list")
