@@ -17,7 +17,7 @@ from postscope.backend.health import Readiness
 from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
 from postscope.backend.problems import add_problem_handlers
-from postscope.backend.routes import health, keys, media, posts, search
+from postscope.backend.routes import audit, health, keys, media, posts, runs, search
 from postscope.backend.routes.docs import docs_router
 from postscope.backend.runtime import Runtime
 
@@ -25,7 +25,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     posts.router,
     media.router,
     search.router,
+    runs.router,
     keys.router,
+    audit.router,
     health.router,
 )
 
@@ -41,7 +43,9 @@ _TAGS: Final = [
     {"name": "posts", "description": "Posts in, out, and what became of them."},
     {"name": "media", "description": "Files that posts and searches refer to."},
     {"name": "search", "description": "By text, by image, by example, in any mixture."},
+    {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "keys", "description": "Who may do what."},
+    {"name": "audit", "description": "Who decided what, on which evidence."},
     {"name": "health", "description": "Whether the service lives and works, and its figures."},
 ]
 

@@ -43,7 +43,10 @@ class MediaStatus(BaseModel):
 
 
 class PostStatus(BaseModel):
-    """The whole of it. ``searchable``: some version of the post is found; ``current``: it is this one."""
+    """The whole of it. ``searchable``: some version of the post is found; ``current``: it is this one.
+
+    ``enriched``: tags, copies, matches and topic are known for this version too.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,8 +56,12 @@ class PostStatus(BaseModel):
     indexed_at: datetime | None
     searchable: bool
     current: bool
+    enriched: bool
     stages: list[StageStatus]
     media: list[MediaStatus]
+
+
+_SHOWN = (Stage.EXTRACT, Stage.INDEX, Stage.ENRICH)
 
 
 def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
@@ -71,8 +78,9 @@ def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
         indexed_version=post.indexed_version,
         indexed_at=post.indexed_at,
         searchable=post.indexed_version is not None,
-        current=post.indexed_version == post.version and not rows,
-        stages=[_stage(stage, rows.get(stage.value), post, media) for stage in (Stage.EXTRACT, Stage.INDEX)],
+        current=post.indexed_version == post.version and rows.keys() <= {Stage.ENRICH.value},
+        enriched=post.enriched_version == post.version and not rows,
+        stages=[_stage(stage, rows.get(stage.value), post, media) for stage in _SHOWN],
         media=[
             MediaStatus(position=m.position, state=m.state, mime=m.mime, error_code=m.error_code, error=m.error)
             for m in media
@@ -93,5 +101,6 @@ def _stage(stage: Stage, row: Work | None, post: Post, media: list[Media]) -> St
         )
     if stage is Stage.EXTRACT and not any(m.url for m in media):
         return StageStatus(stage=stage.value, state="not_needed")
-    done = stage is Stage.EXTRACT or post.indexed_version == post.version
+    reached = {Stage.INDEX: post.indexed_version, Stage.ENRICH: post.enriched_version}
+    done = reached.get(stage, post.version) == post.version
     return StageStatus(stage=stage.value, state="done" if done else "waiting")

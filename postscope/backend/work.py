@@ -26,6 +26,7 @@ class Stage(StrEnum):
 
     EXTRACT = "extract"
     INDEX = "index"
+    ENRICH = "enrich"
     ERASE = "erase"
 
 

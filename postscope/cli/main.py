@@ -14,12 +14,13 @@ from postscope.backend.errors import PostscopeError
 from postscope.backend.jobs import Jobs
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
-from postscope.cli import demo, importing, process, serving, space
+from postscope.cli import audit, demo, importing, process, serving, space
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Content intelligence for social posts.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(keys, name="keys")
 app.add_typer(space.app, name="space")
+app.add_typer(audit.app, name="audit")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 
@@ -68,6 +69,18 @@ def worker(
     queues = [stage.value for stage in (stages or list(Stage))] + ["maintain"]
     create_celery().worker_main(
         ["worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "info",
+         "--without-gossip", "--without-mingle"]
+    )  # fmt: skip
+
+
+@app.command()
+def runner() -> None:
+    """Run a Celery worker for long runs: topic discoveries, sweeps, trainings (distributed mode)."""
+    from postscope.workers.app import create_celery
+
+    # On a thread, so that a run hears of a shutdown and hands itself back with its checkpoint.
+    create_celery().worker_main(
+        ["worker", "--queues", "runs", "--pool", "threads", "--concurrency", "1", "--loglevel", "info",
          "--without-gossip", "--without-mingle"]
     )  # fmt: skip
 

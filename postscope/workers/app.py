@@ -6,12 +6,13 @@ A message carries nothing but the name of a stage; the work table says what ther
 from __future__ import annotations
 
 import os
+import threading
 import time
 from functools import lru_cache
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_shutting_down
 from kombu import Exchange, Queue
 
 from postscope.backend.database import Database
@@ -20,13 +21,18 @@ from postscope.backend.logs import configure_logging
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
+from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 
 SWEEP = "postscope.sweep"
+RUNS = "postscope.runs"
 
 SLICE_SECONDS = 5.0
 """A task of a long backlog makes room after this, for the other stages, the sweep and an orderly stop."""
+
+
+_shutting_down = threading.Event()
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +57,7 @@ def create_celery() -> Celery:
     app = Celery("postscope", broker=broker)
     app.conf.update(
         # Each with its own exchange and key: without them all would share the default's, and get each other's messages.
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (*map(str, Stage), "maintain")],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (*map(str, Stage), "maintain", "runs")],
         task_default_queue="maintain",
         task_ignore_result=True,
         task_acks_late=True,
@@ -66,12 +72,19 @@ def create_celery() -> Celery:
                 "task": SWEEP,
                 "schedule": settings.work.sweep_seconds,
                 "options": {"expires": 30, "queue": "maintain"},
-            }
+            },
+            "runs": {
+                "task": RUNS,
+                "schedule": settings.work.sweep_seconds,
+                # A worker that is busy with a run would find a heap of these after it.
+                "options": {"expires": settings.work.sweep_seconds, "queue": "runs"},
+            },
         },
         beat_schedule_filename=os.path.join(settings.data_dir, "beat-schedule"),
     )
     app.task(name=TASK)(_run_stage)
     app.task(name=SWEEP)(_sweep)
+    app.task(name=RUNS)(_runs)
     return app
 
 
@@ -89,6 +102,16 @@ def _run_stage(stage: str) -> int:
 
 def _sweep() -> None:
     sweep(process_runtime())
+
+
+def _runs() -> None:
+    work_runs(process_runtime(), stop=_shutting_down.is_set)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _hand_runs_back(**_: Any) -> None:
+    """A long run looks at this and goes back to waiting with its checkpoint: runs are on threads of this process."""
+    _shutting_down.set()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from postscope.backend.fetch_errors import FetchError
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media
-from postscope.backend.work import Claim
+from postscope.backend.work import Claim, Stage
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import ImageInfo, inspect_image
 from postscope.workers.outcome import Outcome
@@ -62,10 +62,11 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
                     "height": fetched.info.height,
                 },
             )
+    follow = (Stage.INDEX,) if got_any else ()
     if later is not None:
         failed = Outcome.failed(held, later.code, later.reason)
-        return Outcome(held, failed.error, index_again=got_any)
-    return Outcome(held, index_again=got_any)
+        return Outcome(held, failed.error, follow)
+    return Outcome(held, follow=follow)
 
 
 def _fetch(runtime: Runtime, url: str) -> _Fetched:

@@ -14,7 +14,7 @@ from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
-from postscope.backend.work import Claim
+from postscope.backend.work import Claim, Stage
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.pipeline import Content, ImagePart, Indexed
@@ -38,13 +38,15 @@ def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
         results = write(runtime, model, fresh, media)
         _note_media(runtime, results, media)
     _note_posts(runtime, posts)
-    _undo_deleted(runtime, targets, {post.id for post in posts} | set(ids))
+    there = {post.id for post in posts}
+    _undo_deleted(runtime, targets, there | set(ids))
     # A space that was begun or brought back while we worked has not got these: index them again.
     again = {model.collection for model in runtime.write_models()} != {model.collection for model in targets}
     if again:
         with runtime.database.session() as session:
             vectors_unknown(session, ids)
-    return [Outcome(held, index_again=again) for held in claims]
+    follow = (Stage.INDEX,) if again else (Stage.ENRICH,)
+    return [Outcome(held, follow=follow if held.post_id in there else ()) for held in claims]
 
 
 def load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, list[Media]]]:

@@ -7,13 +7,14 @@ import time
 
 import structlog
 
-from postscope.backend import work
+from postscope.backend import runs, work
 from postscope.backend.jobs import LocalBell
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import EdgeStore
 from postscope.indexing.stores.edge_build import IndexBuildFailed, IndexBuildStopped, build_index
+from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 
@@ -22,7 +23,7 @@ log = structlog.get_logger(__name__)
 INDEX_CHECK_SECONDS = 30.0
 
 # Fetching waits on the network and may have company; the encoder uses all cores by itself, so one thread feeds it.
-THREADS = {Stage.EXTRACT: 2, Stage.INDEX: 1, Stage.ERASE: 1}
+THREADS = {Stage.EXTRACT: 2, Stage.INDEX: 1, Stage.ENRICH: 1, Stage.ERASE: 1}
 
 
 class LocalRunner:
@@ -36,6 +37,7 @@ class LocalRunner:
             for stage, count in THREADS.items()
             for n in range(count)
         ] + [
+            threading.Thread(target=self._runs, name="runs", daemon=True),
             threading.Thread(target=self._sweep, name="sweep", daemon=True),
             threading.Thread(target=self._build_index, name="build-index", daemon=True),
         ]
@@ -48,6 +50,7 @@ class LocalRunner:
         """
         with self._runtime.database.session() as session:
             left = work.abandon_all(session, now=self._runtime.clock())
+            left += runs.reclaim(session, now=self._runtime.clock(), all_running=True)
         if left:
             log.warning("work_taken_back", rows=left)
         for thread in self._threads:
@@ -77,6 +80,14 @@ class LocalRunner:
                 bell.wait(stage, pause)
             else:
                 self._stopping.wait(pause)
+
+    def _runs(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                work_runs(self._runtime, stop=self._stopping.is_set)
+            except Exception:
+                log.exception("runs_failed")
+            self._stopping.wait(self._runtime.settings.work.sweep_seconds)
 
     def _build_index(self) -> None:
         """Beyond ``store.index_from`` posts that are scanned one by one, build the index beside and swap it in."""

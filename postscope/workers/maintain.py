@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import text
 
-from postscope.backend import work
+from postscope.backend import runs, work
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
 
@@ -18,7 +18,7 @@ def sweep(runtime: Runtime) -> None:
     """One round: take back lapsed work, ring for what waits, forget what has expired."""
     now = runtime.clock()
     with runtime.database.session() as session:
-        lapsed = work.reclaim(session, now=now, settings=runtime.settings.work)
+        lapsed = work.reclaim(session, now=now, settings=runtime.settings.work) + runs.reclaim(session, now=now)
         waiting = [row for row in work.backlog(session) if row.waiting]
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         runtime.jobs.after(session, [Stage(row.stage) for row in waiting])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postscope.backend.work import Claim
+from postscope.backend.work import Claim, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Done where there is no error. ``index_again``: there is new content to index."""
+    """Done where there is no error. ``follow``: the stages that this one has made work for."""
 
     claim: Claim
     error: Failure | None = None
-    index_again: bool = False
+    follow: tuple[Stage, ...] = ()
 
     @classmethod
     def failed(cls, claim: Claim, code: str, reason: str, *, retryable: bool = True) -> Outcome:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from postscope.backend import work
 from postscope.backend.blobs import BlobsUnavailable
@@ -17,24 +18,26 @@ from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.stores.base import StoreUnavailable
+from postscope.workers.enrichment import enrich
 from postscope.workers.erasing import erase
 from postscope.workers.extraction import extract
 from postscope.workers.indexing import index, vectors_unknown
+from postscope.workers.names import worker_name
 from postscope.workers.outcome import Outcome
 
 log = structlog.get_logger(__name__)
 
 Run = Callable[[Runtime, Sequence[Claim]], list[Outcome]]
 
-STAGES: dict[Stage, Run] = {Stage.EXTRACT: extract, Stage.INDEX: index, Stage.ERASE: erase}
+STAGES: dict[Stage, Run] = {
+    Stage.EXTRACT: extract,
+    Stage.INDEX: index,
+    Stage.ENRICH: enrich,
+    Stage.ERASE: erase,
+}
 
 OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, OperationalError)
 """A part that every post needs is down: waited for, however long it takes, and no post is given up for it."""
-
-
-def worker_name() -> str:
-    """Host and process, for the person who asks who had a post."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def run_stage(runtime: Runtime, stage: Stage, *, stop: Callable[[], bool] = lambda: False) -> int:
@@ -145,7 +148,15 @@ def _settle(runtime: Runtime, stage: Stage, outcomes: Sequence[Outcome]) -> None
         if stage is Stage.INDEX:
             vectors_unknown(session, again)
         work.add(session, stage, again, now=now, request_id=None)
-        follow = [outcome.claim.post_id for outcome in outcomes if outcome.index_again]
-        work.add(session, Stage.INDEX, follow, now=now, request_id=None)
-        if follow:
-            runtime.jobs.after(session, [Stage.INDEX])
+        _follow(runtime, session, outcomes, now)
+
+
+def _follow(runtime: Runtime, session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Ask for what the outcomes made work for, under the request that began it all."""
+    asked: dict[tuple[Stage, str | None], list[UUID]] = defaultdict(list)
+    for outcome in outcomes:
+        for stage in outcome.follow:
+            asked[stage, outcome.claim.request_id].append(outcome.claim.post_id)
+    for (stage, request_id), ids in asked.items():
+        work.add(session, stage, ids, now=now, request_id=request_id)
+    runtime.jobs.after(session, [stage for stage, _ in asked])

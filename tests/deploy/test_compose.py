@@ -18,7 +18,7 @@ from tests.setting_names import walk
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:[-?])([^}]*))?\}")
 STORES = {"postgres", "redis", "qdrant"}
-OURS = {"migrate", "api", "worker", "beat"}
+OURS = {"migrate", "api", "worker", "runner", "beat"}
 SECRETS = {"AUTHOR_KEY": "k" * 32, "POSTGRES_PASSWORD": "pg", "REDIS_PASSWORD": "red", "QDRANT_API_KEY": "qd"}
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

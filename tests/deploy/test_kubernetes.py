@@ -24,7 +24,7 @@ def test_every_variable_is_a_setting() -> None:
 
 def test_all_processes_are_there_and_their_commands_exist() -> None:
     commands = [pod["containers"][0]["command"] for pod in PODS]
-    assert sorted(commands) == [["postscope", name] for name in ("beat", "migrate", "serve", "worker")]
+    assert sorted(commands) == [["postscope", name] for name in ("beat", "migrate", "runner", "serve", "worker")]
     known: Any = get_command(app)
     assert {name for _, name in commands} <= set(known.commands)
 

@@ -1,0 +1,31 @@
+"""The tables, a module a noun. Vectors live in the store; these rows are the truth about everything else."""
+
+from postscope.backend.tables.access import ApiKey
+from postscope.backend.tables.audit import AuditEntry
+from postscope.backend.tables.base import Base
+from postscope.backend.tables.imports import ImportRun
+from postscope.backend.tables.media_parts import MediaFrame, MediaText
+from postscope.backend.tables.posts import Media, Post, Upload
+from postscope.backend.tables.runs import Run
+from postscope.backend.tables.searches import SearchPage
+from postscope.backend.tables.spaces import SpaceRow
+from postscope.backend.tables.webhooks import Webhook, WebhookDelivery
+from postscope.backend.tables.work import Work
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "ImportRun",
+    "Media",
+    "MediaFrame",
+    "MediaText",
+    "Post",
+    "Run",
+    "SearchPage",
+    "SpaceRow",
+    "Upload",
+    "Webhook",
+    "WebhookDelivery",
+    "Work",
+]

@@ -1,0 +1,58 @@
+"""What was understood of a medium: the words in it, and the frames of it that have vectors."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from postscope.backend.tables.base import Base
+
+
+class MediaText(Base):
+    """Words that were spoken in a medium or are written in its picture.
+
+    Attributes:
+        kind: ``speech`` or ``picture``.
+        number: order within the medium and kind.
+        start_seconds: where it begins; None in a still image.
+        end_seconds: where it ends.
+        language: ISO 639-1, None where it cannot be told.
+        confidence: of the recognition, 0 to 1.
+        detail: of speech, ``words`` with their times; of a picture, ``boxes`` with their corners.
+    """
+
+    __tablename__ = "media_texts"
+    __table_args__ = (
+        CheckConstraint("kind IN ('speech', 'picture')", name="kind"),
+        UniqueConstraint("media_id", "kind", "number"),
+        Index(None, "post_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    media_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"))
+    post_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    number: Mapped[int]
+    text: Mapped[str]
+    start_seconds: Mapped[float | None] = mapped_column(Float)
+    end_seconds: Mapped[float | None] = mapped_column(Float)
+    language: Mapped[str | None]
+    confidence: Mapped[float | None] = mapped_column(Float)
+    detail: Mapped[dict[str, Any] | None]
+
+
+class MediaFrame(Base):
+    """A frame of a video or animation that has a vector.
+
+    Rows of a post's ``media`` multivector are its indexed media in order, each with its frames by ``number``; a
+    still image has one row there and no frame here.
+    """
+
+    __tablename__ = "media_frames"
+
+    media_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seconds: Mapped[float] = mapped_column(Float)

@@ -1,0 +1,94 @@
+"""Posts, their media, and files that were uploaded."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from postscope.backend.tables.base import Base
+
+
+class Post(Base):
+    """One post. ``version`` counts its changes; the store has it when ``indexed_version`` has caught up.
+
+    ``enriched_version`` follows: what is said of the post (tags, copies, matches, topic) is said of that version.
+    """
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    external_id: Mapped[str]
+    author_hash: Mapped[str | None]
+    created_at: Mapped[datetime]
+    text: Mapped[str]
+    language: Mapped[str | None]
+    tags: Mapped[list[str]]
+    metrics: Mapped[dict[str, Any]]
+    attributes: Mapped[dict[str, Any]] = mapped_column("metadata")
+    record_hash: Mapped[bytes]
+    content_hash: Mapped[bytes]
+    version: Mapped[int] = mapped_column(Integer, server_default=sql("1"))
+    received_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    indexed_version: Mapped[int | None]
+    indexed_at: Mapped[datetime | None]
+    indexed_content: Mapped[bytes | None]
+    enriched_version: Mapped[int | None]
+
+
+class Upload(Base):
+    """A file that was given to ``POST /v1/media``; its bytes are in the blob store under their SHA-256."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    mime: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class Media(Base):
+    """One medium of a post, in order. ``state``: waiting, ready (bytes are here), indexed, failed (with a reason)."""
+
+    __tablename__ = "media"
+    __table_args__ = (
+        UniqueConstraint("post_id", "position"),
+        CheckConstraint("state IN ('waiting', 'ready', 'indexed', 'failed')", name="state"),
+        CheckConstraint("(url IS NULL) <> (upload_id IS NULL)", name="one_origin"),
+        Index(None, "sha256"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    post_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    url: Mapped[str | None]
+    upload_id: Mapped[uuid.UUID | None]
+    sha256: Mapped[str | None]
+    mime: Mapped[str | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    state: Mapped[str]
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]

@@ -1,0 +1,15 @@
+"""Every modality: video, audio, words in pictures, language."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # Rather give up and be run again than queue every query of the service behind a lock that does not come.
+    op.execute("SET LOCAL lock_timeout = '5s'")

@@ -1,0 +1,15 @@
+"""Taxonomies, tags and labels."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # Rather give up and be run again than queue every query of the service behind a lock that does not come.
+    op.execute("SET LOCAL lock_timeout = '5s'")

@@ -1,0 +1,15 @@
+"""Trained heads and their registry."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # Rather give up and be run again than queue every query of the service behind a lock that does not come.
+    op.execute("SET LOCAL lock_timeout = '5s'")

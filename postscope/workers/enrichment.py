@@ -1,0 +1,73 @@
+"""The enrich stage: says of posts that are in the store what can be said of them.
+
+Each enricher looks at a batch and writes what it found: tags, copies, matches with banks, a topic. It may be run
+again for the same posts at any time, so what it writes replaces what it wrote before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+
+from postscope.backend.models import SpaceModel
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Media, Post
+from postscope.backend.work import Claim
+from postscope.indexing.stores.base import Stored
+from postscope.workers.indexing import load
+from postscope.workers.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichBatch:
+    """Posts whose points were in the store when they were read.
+
+    Attributes:
+        posts: as they are in the database, in the order of their ids.
+        media: of each post that has some, in order.
+        points: of each post, with its vectors; a post without anything to embed has a point without vectors.
+        model: of the live space, whose vectors these are.
+    """
+
+    posts: Sequence[Post]
+    media: Mapping[UUID, Sequence[Media]]
+    points: Mapping[UUID, Stored]
+    model: SpaceModel
+
+
+Enricher = Callable[[Runtime, EnrichBatch], None]
+
+ENRICHERS: tuple[Enricher, ...] = ()
+"""In this order; a later one sees what an earlier one has written."""
+
+
+def enrich(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
+    """Run every enricher over the claimed posts; then they are enriched in the version that was read."""
+    with runtime.database.session() as session:
+        posts, media = load(session, [held.post_id for held in claims])
+    model = runtime.live
+    points = {point.id: point for point in runtime.store.retrieve(model.collection, [post.id for post in posts])}
+    # A post that has changed since, or has no point, is being indexed anew, and comes again after that.
+    ready = [post for post in posts if post.id in points and post.indexed_version == post.version]
+    batch = EnrichBatch(ready, media, points, model)
+    if batch.posts:
+        for enricher in ENRICHERS:
+            enricher(runtime, batch)
+        _note(runtime, batch.posts)
+    return [Outcome(held) for held in claims]
+
+
+def _note(runtime: Runtime, posts: Sequence[Post]) -> None:
+    """Only up to the version that is indexed: what is newer was not looked at."""
+    with runtime.database.session() as session:
+        session.execute(
+            text(
+                "UPDATE posts SET enriched_version = seen.version "
+                "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS seen(id, version) "
+                "WHERE posts.id = seen.id AND posts.version = seen.version"
+            ),
+            {"ids": [post.id for post in posts], "versions": [post.version for post in posts]},
+        )

@@ -1,0 +1,141 @@
+"""Works on runs: one at a time, with a heartbeat that keeps the lease while a library computes for minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from postscope.backend import runs
+from postscope.backend.errors import PostscopeError
+from postscope.backend.runs import Progress, RunCancelled, RunStopped
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Run
+from postscope.workers.names import worker_name
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+
+
+class RunContext:
+    """What a runner has of its run.
+
+    Attributes:
+        id: of the run.
+        actor: who asked for it.
+        params: what it is to work on.
+        checkpoint: from where to go on; None at the first attempt.
+    """
+
+    def __init__(self, runtime: Runtime, run: Run, stop: Callable[[], bool]) -> None:
+        if run.lease_token is None:
+            raise RunStopped
+        self.id: UUID = run.id
+        self.actor = run.actor
+        self.params = run.params
+        self.checkpoint = run.checkpoint
+        self.token = run.lease_token
+        self._runtime = runtime
+        self._stop = stop
+        self._end: type[Exception] | None = None
+
+    def report(
+        self, done: int, total: int | None = None, note: str = "", checkpoint: dict[str, Any] | None = None
+    ) -> None:
+        """Say how far it is. Whatever ``checkpoint`` promises must be committed before.
+
+        Raises:
+            RunCancelled: a person wants it to end: leave nothing half-done behind.
+            RunStopped: this process has to stop: go on from the checkpoint later.
+        """
+        self._beat(Progress(done, total, note, checkpoint))
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ``report`` raises, at no cost: for inner loops."""
+        if self._end is not None:
+            raise self._end
+        if self._stop():
+            raise RunStopped
+
+    def beat(self) -> None:
+        """Keep the lease; called beside the work."""
+        with suppress(RunCancelled, RunStopped):  # noted: the work's next look raises it
+            self._beat(None)
+
+    def _beat(self, progress: Progress | None) -> None:
+        try:
+            with self._runtime.database.session() as session:
+                runs.report(session, self.id, self.token, progress, now=self._runtime.clock())
+        except (RunCancelled, RunStopped) as end:
+            self._end = type(end)
+            raise
+
+
+Runner = Callable[[Runtime, RunContext], dict[str, Any] | None]
+"""Does the work and returns its result, small enough to show."""
+
+RUNNERS: Mapping[str, Runner] = {}
+"""By kind of run."""
+
+
+def work_runs(
+    runtime: Runtime, *, stop: Callable[[], bool] = lambda: False, runners: Mapping[str, Runner] | None = None
+) -> int:
+    """Work off the waiting runs.
+
+    Returns:
+        How many were worked on.
+    """
+    known, count = RUNNERS if runners is None else runners, 0
+    while not stop():
+        with runtime.database.session() as session:
+            run = runs.claim(session, list(known), now=runtime.clock(), worker=worker_name())
+        if run is None:
+            break
+        _work(runtime, known[run.kind], RunContext(runtime, run, stop), run.kind)
+        count += 1
+    return count
+
+
+def _work(runtime: Runtime, runner: Runner, context: RunContext, kind: str) -> None:
+    ended = threading.Event()
+    heart = threading.Thread(target=_keep_alive, args=(context, ended), name="heartbeat", daemon=True)
+    heart.start()
+    try:
+        settled: dict[str, Any] = {"state": "done", "result": runner(runtime, context)}
+    except RunCancelled:
+        settled = {"state": "cancelled"}
+    except RunStopped:
+        settled = {"state": "waiting"}
+    except PostscopeError as error:
+        settled = {"state": "failed", "code": error.code, "reason": error.detail}
+    except Exception as error:
+        log.exception("run_failed", run=str(context.id), kind=kind)
+        settled = {"state": "failed", "code": type(error).__name__, "reason": str(error)}
+    except BaseException:
+        _settle(runtime, context, {"state": "waiting"})
+        raise
+    finally:
+        ended.set()
+        heart.join()
+    _settle(runtime, context, settled)
+    log.info("run_ended", run=str(context.id), kind=kind, state=settled["state"])
+
+
+def _settle(runtime: Runtime, context: RunContext, settled: dict[str, Any]) -> None:
+    with runtime.database.session() as session:
+        runs.settle(session, context.id, context.token, now=runtime.clock(), **settled)
+
+
+def _keep_alive(context: RunContext, ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_SECONDS):
+        try:
+            context.beat()
+        except Exception:
+            log.exception("heartbeat_failed", run=str(context.id))
