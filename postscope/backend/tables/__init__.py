@@ -9,6 +9,15 @@ from postscope.backend.tables.posts import Media, Post, Upload
 from postscope.backend.tables.runs import Run
 from postscope.backend.tables.searches import SearchPage
 from postscope.backend.tables.spaces import SpaceRow
+from postscope.backend.tables.topics import (
+    Topic,
+    TopicEdit,
+    TopicEditPost,
+    TopicExclusion,
+    TopicLayout,
+    TopicLineage,
+    TopicMember,
+)
 from postscope.backend.tables.webhooks import Webhook, WebhookDelivery
 from postscope.backend.tables.work import Work
 
@@ -24,6 +33,13 @@ __all__ = [
     "Run",
     "SearchPage",
     "SpaceRow",
+    "Topic",
+    "TopicEdit",
+    "TopicEditPost",
+    "TopicExclusion",
+    "TopicLayout",
+    "TopicLineage",
+    "TopicMember",
     "Upload",
     "Webhook",
     "WebhookDelivery",
