@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from postscope.backend.openapi_examples import Examples
 from postscope.backend.problems import PROBLEM_SCHEMA, problem_answers
 from postscope.backend.routes.posts import post_schema
 
@@ -34,10 +35,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     post = post_schema()
     schemas.update(post.pop("$defs", {}))
     schemas["PostIn"] = post
+    examples = Examples(schemas)
     for path in document["paths"].values():
         for method, operation in path.items():
             if method in _METHODS:
                 _add_problems(operation)
+                examples.add_to(operation)
     return document
 
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,10 +22,10 @@ class StageStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    stage: str
+    stage: str = Field(examples=["index"])
     state: StageState
     attempts: int = 0
-    next_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = Field(None, examples=[None])
     error_code: str | None = None
     error: str | None = None
 
@@ -35,11 +35,11 @@ class MediaStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    position: int
-    state: str
-    mime: str | None
-    error_code: str | None
-    error: str | None
+    position: int = Field(examples=[0])
+    state: str = Field(examples=["failed"])
+    mime: str | None = Field(examples=["image/png"])
+    error_code: str | None = Field(examples=["truncated"])
+    error: str | None = Field(examples=["the file ends before its content does"])
 
 
 class PostStatus(BaseModel):
@@ -51,12 +51,12 @@ class PostStatus(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: uuid.UUID
-    version: int
-    indexed_version: int | None
+    version: int = Field(examples=[2])
+    indexed_version: int | None = Field(examples=[2])
     indexed_at: datetime | None
-    searchable: bool
-    current: bool
-    enriched: bool
+    searchable: bool = Field(examples=[True])
+    current: bool = Field(examples=[True])
+    enriched: bool = Field(examples=[True])
     stages: list[StageStatus]
     media: list[MediaStatus]
 

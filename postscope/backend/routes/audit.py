@@ -21,12 +21,12 @@ class AuditOut(BaseModel):
 
     number: int
     at: datetime
-    actor: str
+    actor: str = Field(examples=["key:desk"])
     action: str = Field(examples=["topic.rename"])
-    subject: str
-    evidence: dict[str, Any]
-    previous_hash: str
-    hash: str
+    subject: str = Field(examples=["topic:12"])
+    evidence: dict[str, Any] = Field(examples=[{"from": "gulls", "to": "Harbour birds"}])
+    previous_hash: str = Field(examples=["5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"])
+    hash: str = Field(examples=["6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"])
 
     @classmethod
     def of(cls, entry: AuditEntry) -> AuditOut:
@@ -54,10 +54,10 @@ class AuditCheck(BaseModel):
     """Whether the chain holds. Write ``head`` down elsewhere: it proves later that nothing was cut off."""
 
     entries: int
-    head: str
-    intact: bool
-    broken_at: int | None
-    reason: str | None
+    head: str = Field(examples=["6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"])
+    intact: bool = Field(examples=[True])
+    broken_at: int | None = Field(examples=[None])
+    reason: str | None = Field(examples=[None])
 
 
 @router.get("", summary="Read the audit log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Role, require
 from postscope.backend.routes.state import runtime_of
@@ -18,11 +18,11 @@ class UploadOut(BaseModel):
     """A kept file; use ``id`` as ``upload_id`` of a post or a search."""
 
     id: UUID
-    sha256: str
-    mime: str
-    bytes: int
-    width: int | None
-    height: int | None
+    sha256: str = Field(examples=["3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea"])
+    mime: str = Field(examples=["image/jpeg"])
+    bytes: int = Field(examples=[184_220])
+    width: int | None = Field(examples=[1024])
+    height: int | None = Field(examples=[768])
 
 
 @router.post(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from postscope.backend.auth import Role, require
 from postscope.backend.logs import current_request_id
@@ -23,11 +24,28 @@ WRITERS = (Role.INGEST,)
 READERS = (Role.PRODUCT, Role.MODERATOR, Role.ANALYST, Role.INGEST)
 
 
+_ANSWER: Final[JsonDict] = {
+    "accepted": 1,
+    "updated": 0,
+    "unchanged": 0,
+    "rejected": 1,
+    "posts": [
+        {"index": 0, "status": "accepted", "id": "0199b3c4-6d0e-7c3a-9f57-0d7a2c5e8b11", "errors": []},
+        {
+            "index": 1,
+            "status": "rejected",
+            "id": None,
+            "errors": [{"field": "created_at", "reason": "must carry a time zone, such as 2026-03-02T09:30:00Z"}],
+        },
+    ],
+}
+
+
 class Problem(BaseModel):
     """Which field is wrong, and why."""
 
-    field: str
-    reason: str
+    field: str = Field(examples=["created_at"])
+    reason: str = Field(examples=["must carry a time zone, such as 2026-03-02T09:30:00Z"])
 
 
 class PostVerdict(BaseModel):
@@ -41,6 +59,8 @@ class PostVerdict(BaseModel):
 
 class BatchAnswer(BaseModel):
     """Every post of the batch with its own verdict, in order."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWER]})
 
     accepted: int
     updated: int
@@ -67,13 +87,13 @@ class PostBatch(BaseModel):
 class MediaOut(BaseModel):
     """One medium of a post and its state."""
 
-    position: int
-    url: str | None
-    upload_id: UUID | None
-    mime: str | None
-    width: int | None
-    height: int | None
-    state: str
+    position: int = Field(examples=[0])
+    url: str | None = Field(examples=["https://example.org/harbour.jpg"])
+    upload_id: UUID | None = Field(examples=[None])
+    mime: str | None = Field(examples=["image/jpeg"])
+    width: int | None = Field(examples=[1024])
+    height: int | None = Field(examples=[768])
+    state: str = Field(examples=["indexed"])
     error_code: str | None
     error: str | None
 
@@ -82,15 +102,15 @@ class PostOut(BaseModel):
     """A post as it is kept; the author is known only by a keyed hash."""
 
     id: UUID
-    source: str
-    external_id: str
-    author_hash: str | None
+    source: str = Field(examples=["chirper"])
+    external_id: str = Field(examples=["842"])
+    author_hash: str | None = Field(examples=["6f1c0b7f0e2f4e1c9a58d5b7c3a2e910"])
     created_at: datetime
-    text: str
-    language: str | None
-    tags: list[str]
-    metrics: dict[str, float]
-    metadata: dict[str, Any]
+    text: str = Field(examples=["The tide is out and the harbour is full of gulls #harbour"])
+    language: str | None = Field(examples=["en"])
+    tags: list[str] = Field(examples=[["harbour"]])
+    metrics: dict[str, float] = Field(examples=[{"likes": 12, "views": 340}])
+    metadata: dict[str, Any] = Field(examples=[{"region": "north"}])
     media: list[MediaOut]
     version: int
     received_at: datetime

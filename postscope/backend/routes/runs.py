@@ -25,19 +25,19 @@ class RunOut(BaseModel):
 
     id: UUID
     kind: str = Field(examples=["topics.discover"])
-    state: State
-    params: dict[str, Any]
-    actor: str
-    done: int
-    total: int | None
-    note: str
-    result: dict[str, Any] | None
-    error_code: str | None
-    error: str | None
+    state: State = Field(examples=["running"])
+    params: dict[str, Any] = Field(examples=[{"days": 7}])
+    actor: str = Field(examples=["key:nightly"])
+    done: int = Field(examples=[4_200])
+    total: int | None = Field(examples=[10_000])
+    note: str = Field(examples=["reading vectors"])
+    result: dict[str, Any] | None = Field(examples=[None])
+    error_code: str | None = Field(examples=[None])
+    error: str | None = Field(examples=[None])
     cancel_asked: bool
     created_at: datetime
     started_at: datetime | None
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(examples=[None])
 
     @classmethod
     def of(cls, run: Run) -> RunOut:

@@ -19,31 +19,31 @@ class MediaAnswer(_Model):
     """One medium of a hit."""
 
     id: UUID
-    url: str | None
-    mime: str | None
-    width: int | None
-    height: int | None
-    state: str
+    url: str | None = Field(examples=["https://example.org/harbour.jpg"])
+    mime: str | None = Field(examples=["image/jpeg"])
+    width: int | None = Field(examples=[1024])
+    height: int | None = Field(examples=[768])
+    state: str = Field(examples=["indexed"])
 
 
 class PostAnswer(_Model):
     """The post of a hit."""
 
-    source: str
-    external_id: str
+    source: str = Field(examples=["chirper"])
+    external_id: str = Field(examples=["842"])
     created_at: datetime
-    text: str
-    language: str | None
-    tags: list[str]
-    metrics: dict[str, float]
-    metadata: dict[str, Any]
+    text: str = Field(examples=["The tide is out and the harbour is full of gulls #harbour"])
+    language: str | None = Field(examples=["en"])
+    tags: list[str] = Field(examples=[["harbour"]])
+    metrics: dict[str, float] = Field(examples=[{"likes": 12, "views": 340}])
+    metadata: dict[str, Any] = Field(examples=[{"region": "north"}])
     media: list[MediaAnswer]
 
 
 class MatchAnswer(_Model):
     """Why a post is a hit: one part of it that matched."""
 
-    part: MatchedPart
+    part: MatchedPart = Field(examples=["text"])
     query: int = Field(description="which of the things searched with, counted from 0", examples=[0])
     score: float = Field(examples=[0.91])
     media_index: int | None = Field(None, description="which of the post's media, counted from 0")
@@ -71,4 +71,6 @@ class SearchAnswer(_Model):
     min_score: float = Field(description="what hits had to score", examples=[0.5])
     next_cursor: str | None = Field(None, description="give it as cursor for the next page; null on the last")
     no_answer: bool = Field(description="nothing here answers the query")
-    explanation: str | None = Field(None, examples=["nothing scored 0.50 or more; the best was 0.31"])
+    explanation: str | None = Field(
+        None, description="why there are no hits", examples=[None, "nothing scored 0.50 or more; the best was 0.31"]
+    )
