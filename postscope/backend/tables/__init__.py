@@ -9,6 +9,17 @@ from postscope.backend.tables.posts import Media, Post, Upload
 from postscope.backend.tables.runs import Run
 from postscope.backend.tables.searches import SearchPage
 from postscope.backend.tables.spaces import SpaceRow
+from postscope.backend.tables.tags import (
+    Label,
+    LabelSet,
+    PostTag,
+    Taxonomy,
+    TaxonomyExample,
+    TaxonomyLabel,
+    TaxonomyReport,
+    TaxonomyVectors,
+    TaxonomyVersion,
+)
 from postscope.backend.tables.topics import (
     Topic,
     TopicEdit,
@@ -26,13 +37,22 @@ __all__ = [
     "AuditEntry",
     "Base",
     "ImportRun",
+    "Label",
+    "LabelSet",
     "Media",
     "MediaFrame",
     "MediaText",
     "Post",
+    "PostTag",
     "Run",
     "SearchPage",
     "SpaceRow",
+    "Taxonomy",
+    "TaxonomyExample",
+    "TaxonomyLabel",
+    "TaxonomyReport",
+    "TaxonomyVectors",
+    "TaxonomyVersion",
     "Topic",
     "TopicEdit",
     "TopicEditPost",
