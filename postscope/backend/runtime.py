@@ -17,6 +17,7 @@ from postscope.backend.blobs import BlobStore, open_blobs
 from postscope.backend.database import Clock, Database, utc_now
 from postscope.backend.errors import BadSettings, NotReady
 from postscope.backend.fetching import Fetcher, FetchLimits
+from postscope.backend.fingerprinting.indexes import FingerprintIndexes
 from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
 from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel
@@ -91,6 +92,11 @@ class Runtime:
     def blobs(self) -> BlobStore:
         """The bytes of media, by their SHA-256."""
         return open_blobs(self.settings.blobs)
+
+    @cached_property
+    def fingerprints(self) -> FingerprintIndexes:
+        """The fingerprints of all posts, in memory."""
+        return FingerprintIndexes(self.database)
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -17,6 +17,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
 from postscope.backend.work import Claim
 from postscope.indexing.stores.base import Stored
+from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
 
@@ -40,7 +41,7 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = ()
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts,)
 """In this order; a later one sees what an earlier one has written."""
 
 

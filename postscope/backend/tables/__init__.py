@@ -3,6 +3,7 @@
 from postscope.backend.tables.access import ApiKey
 from postscope.backend.tables.audit import AuditEntry
 from postscope.backend.tables.base import Base
+from postscope.backend.tables.fingerprints import Fingerprinted, FingerprintRow
 from postscope.backend.tables.imports import ImportRun
 from postscope.backend.tables.media_parts import MediaFrame, MediaText
 from postscope.backend.tables.posts import Media, Post, Upload
@@ -36,6 +37,8 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Base",
+    "FingerprintRow",
+    "Fingerprinted",
     "ImportRun",
     "Label",
     "LabelSet",

@@ -1,0 +1,1 @@
+"""Fingerprints of what is kept: making, keeping and finding them."""

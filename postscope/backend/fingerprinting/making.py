@@ -1,0 +1,63 @@
+"""Content to its fingerprints; the same for posts, for banks and for content that is only asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from PIL import Image
+
+from postscope.indexing.fingerprints import PDQ_SIDE, ExactText, FileHash, Fingerprinter, Pdq, Shingles
+from postscope.indexing.media.image import open_image
+
+RECIPE: Final = 1
+"""Raised whenever a fingerprint of the same content changes: all are then made again."""
+
+_FILES: Final[tuple[Fingerprinter[bytes], ...]] = (FileHash("sha256"), FileHash("md5"))
+_IMAGES: Final[tuple[Fingerprinter[Image.Image], ...]] = (Pdq(),)
+_TEXTS: Final[tuple[Fingerprinter[str], ...]] = (ExactText(), Shingles())
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One fingerprint and what it is of; see ``FingerprintRow``."""
+
+    kind: str
+    value: bytes
+    quality: int
+    media_id: UUID | None = None
+    frame: int | None = None
+    seconds: float | None = None
+
+
+def of_text(text: str) -> list[Made]:
+    """Fingerprints of a text; none of one without words."""
+    return [Made(by.kind, made.value, made.quality) for by in _TEXTS if (made := by.fingerprint(text)) is not None]
+
+
+def of_file(data: bytes, media_id: UUID | None = None) -> list[Made]:
+    """Fingerprints of a file's bytes, whatever they are."""
+    return [
+        Made(by.kind, made.value, made.quality, media_id) for by in _FILES if (made := by.fingerprint(data)) is not None
+    ]
+
+
+def of_image(
+    image: Image.Image, media_id: UUID | None = None, frame: int | None = None, seconds: float | None = None
+) -> list[Made]:
+    """Fingerprints of how a picture looks."""
+    return [
+        Made(by.kind, made.value, made.quality, media_id, frame, seconds)
+        for by in _IMAGES
+        if (made := by.fingerprint(image)) is not None
+    ]
+
+
+def decode(data: bytes, *, max_pixels: int) -> Image.Image:
+    """The picture in a file, as the fingerprints want it.
+
+    Raises:
+        MediaError: it cannot be read, with the reason.
+    """
+    return open_image(data, max_pixels=max_pixels, target=PDQ_SIDE)

@@ -1,0 +1,1 @@
+"""Verdicts on copies: pure functions that banks and near-duplicates use alike."""
