@@ -17,7 +17,7 @@ from postscope.backend.health import Readiness
 from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
 from postscope.backend.problems import add_problem_handlers
-from postscope.backend.routes import audit, health, keys, media, posts, runs, search
+from postscope.backend.routes import audit, health, keys, media, posts, runs, search, webhooks
 from postscope.backend.routes.docs import docs_router
 from postscope.backend.runtime import Runtime
 
@@ -28,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     runs.router,
     keys.router,
     audit.router,
+    webhooks.router,
     health.router,
 )
 
@@ -45,6 +46,7 @@ _TAGS: Final = [
     {"name": "search", "description": "By text, by image, by example, in any mixture."},
     {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "keys", "description": "Who may do what."},
+    {"name": "webhooks", "description": "Who is told of events."},
     {"name": "audit", "description": "Who decided what, on which evidence."},
     {"name": "health", "description": "Whether the service lives and works, and its figures."},
 ]

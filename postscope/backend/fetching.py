@@ -1,4 +1,4 @@
-"""Download a file from a URL that a stranger gave, without becoming their way into the private network.
+"""Ask a URL that a stranger gave, without becoming their way into the private network.
 
 What is done follows the OWASP Server-Side Request Forgery Prevention Cheat Sheet, and is stricter:
 
@@ -19,7 +19,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,16 @@ class Fetched:
         self.discard()
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+_ASKING: Final = _Message("GET", {"Accept": "image/*, */*;q=0.5"})
+
+
 class Fetcher:
     """Fetches URLs within limits. Safe to use from several threads: it keeps nothing between calls.
 
@@ -133,21 +143,43 @@ class Fetcher:
         with _translated():
             target = _parsed(url)
             for _ in range(self._limits.max_redirects + 1):
-                with self._answer(target, deadline) as answer:
+                with self._answer(target, deadline, _ASKING) as answer:
                     if answer.status not in _REDIRECTS:
                         return self._save(answer, target)
                     target = _redirected(target, answer)
         raise FetchFailed(f"more than {self._limits.max_redirects} redirects", what="redirects")
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send a body and say how it was answered. Redirects are not followed: a body is for one address.
+
+        Returns:
+            The HTTP status.
+
+        Raises:
+            FetchError: it could not be sent, or was not answered in time.
+        """
+        deadline = Deadline(self._limits.total_seconds)
+        sent = {**headers, "Content-Length": str(len(body))}
+        with _translated(), self._answer(_parsed(url), deadline, _Message("POST", sent, body)) as answer:
+            return answer.status
+
+    def check(self, url: str) -> None:
+        """Refuse a URL that would never be asked, whatever its name resolves to.
+
+        Raises:
+            Refused: its scheme, user, port or form.
+        """
+        self._checked(_parsed(url))
+
     @contextlib.contextmanager
-    def _answer(self, url: httpx.URL, deadline: Deadline) -> Iterator[httpcore.Response]:
+    def _answer(self, url: httpx.URL, deadline: Deadline, message: _Message) -> Iterator[httpcore.Response]:
         """Check the URL, ask for it, and give the answer before its body."""
         host, port = self._checked(url)
         wait = deadline.left(self._limits.connect_seconds)
         pinned = PinnedNetwork(vetted_addresses(host, self._resolver, wait, self._allowed), deadline)
         origin = httpcore.Origin(url.raw_scheme, host.encode(), port)
         with httpcore.HTTPConnection(origin, ssl_context=self._tls, network_backend=pinned) as connection:
-            answer = connection.handle_request(self._request(url, host, port))
+            answer = connection.handle_request(self._request(url, host, port, message))
             with contextlib.closing(answer):
                 yield answer
 
@@ -162,20 +194,22 @@ class Fetcher:
         host = url.raw_host.decode("ascii").lower()
         return host.removesuffix("."), port
 
-    def _request(self, url: httpx.URL, host: str, port: int) -> httpcore.Request:
+    def _request(self, url: httpx.URL, host: str, port: int, message: _Message) -> httpcore.Request:
         limits = self._limits
         waits = {"connect": limits.connect_seconds, "read": limits.read_seconds, "write": limits.read_seconds}
         name = f"[{host}]" if ":" in host else host
+        headers = [
+            ("Host", name if url.port is None else f"{name}:{port}"),
+            ("User-Agent", limits.user_agent),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+            *message.headers.items(),
+        ]
         return httpcore.Request(
-            "GET",
+            message.method,
             httpcore.URL(scheme=url.raw_scheme, host=host.encode(), port=port, target=url.raw_path),
-            headers={
-                "Host": name if url.port is None else f"{name}:{port}",
-                "User-Agent": limits.user_agent,
-                "Accept": "image/*, */*;q=0.5",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-            },
+            headers=headers,
+            content=message.body,
             extensions={"timeout": waits},
         )
 

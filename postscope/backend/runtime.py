@@ -112,6 +112,18 @@ class Runtime:
         )
 
     @cached_property
+    def messenger(self) -> Fetcher:
+        """The only way out for webhooks."""
+        webhooks = self.settings.webhooks
+        return Fetcher(
+            FetchLimits(
+                total_seconds=webhooks.timeout_seconds,
+                ports=frozenset(webhooks.ports),
+                allow_private=frozenset(webhooks.allow_networks),
+            )
+        )
+
+    @cached_property
     def author_key(self) -> bytes:
         """Key of the author hash: from the settings, or made once and kept in the data folder."""
         if self.settings.author_key is not None:

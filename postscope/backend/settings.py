@@ -112,9 +112,24 @@ class MediaSettings(_Group):
     @field_validator("fetch_allow_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network)
-        return value
+        return _checked_networks(value)
+
+
+class WebhookSettings(_Group):
+    """How events are sent to addresses that asked for them."""
+
+    timeout_seconds: Annotated[float, Field(gt=0)] = Field(10.0, description="time for one delivery")
+    ports: tuple[int, ...] = Field((80, 443), description="ports that may be sent to")
+    allow_networks: tuple[str, ...] = Field((), description="private networks that may be sent to (CIDR)")
+    max_attempts: Annotated[int, Field(ge=1)] = Field(10, description="then a delivery is kept as failed")
+    retry_base_seconds: Annotated[float, Field(gt=0)] = Field(5.0, description="pause after the first failure")
+    retry_cap_seconds: Annotated[float, Field(gt=0)] = Field(3_600.0, description="the longest pause")
+    keep_days: Annotated[float, Field(gt=0)] = Field(30.0, description="what was delivered is forgotten after this")
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked_networks(value)
 
 
 class ApiSettings(_Group):
@@ -155,6 +170,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
     api: ApiSettings = ApiSettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -181,6 +197,12 @@ class Settings(BaseSettings):
     def blobs(self) -> str:
         """The fsspec URL of the media store."""
         return self.blob_url or (self.data_dir / "blobs").absolute().as_uri()
+
+
+def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        ipaddress.ip_network(network)
+    return value
 
 
 def default_data_dir() -> Path:

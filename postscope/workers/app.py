@@ -21,12 +21,14 @@ from postscope.backend.logs import configure_logging
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
+from postscope.workers.deliveries import deliver_due
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
 
 SWEEP = "postscope.sweep"
 RUNS = "postscope.runs"
+DELIVER = "postscope.deliver"
 
 SLICE_SECONDS = 5.0
 """A task of a long backlog makes room after this, for the other stages, the sweep and an orderly stop."""
@@ -73,6 +75,11 @@ def create_celery() -> Celery:
                 "schedule": settings.work.sweep_seconds,
                 "options": {"expires": 30, "queue": "maintain"},
             },
+            "deliver": {
+                "task": DELIVER,
+                "schedule": settings.work.sweep_seconds,
+                "options": {"expires": 30, "queue": "maintain"},
+            },
             "runs": {
                 "task": RUNS,
                 "schedule": settings.work.sweep_seconds,
@@ -85,6 +92,7 @@ def create_celery() -> Celery:
     app.task(name=TASK)(_run_stage)
     app.task(name=SWEEP)(_sweep)
     app.task(name=RUNS)(_runs)
+    app.task(name=DELIVER)(_deliver)
     return app
 
 
@@ -102,6 +110,11 @@ def _run_stage(stage: str) -> int:
 
 def _sweep() -> None:
     sweep(process_runtime())
+
+
+def _deliver() -> None:
+    ends = time.monotonic() + SLICE_SECONDS
+    deliver_due(process_runtime(), stop=lambda: time.monotonic() > ends)
 
 
 def _runs() -> None:

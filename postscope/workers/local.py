@@ -14,6 +14,7 @@ from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import EdgeStore
 from postscope.indexing.stores.edge_build import IndexBuildFailed, IndexBuildStopped, build_index
+from postscope.workers.deliveries import deliver_due
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_stage
@@ -38,6 +39,7 @@ class LocalRunner:
             for n in range(count)
         ] + [
             threading.Thread(target=self._runs, name="runs", daemon=True),
+            threading.Thread(target=self._deliver, name="deliver", daemon=True),
             threading.Thread(target=self._sweep, name="sweep", daemon=True),
             threading.Thread(target=self._build_index, name="build-index", daemon=True),
         ]
@@ -88,6 +90,13 @@ class LocalRunner:
             except Exception:
                 log.exception("runs_failed")
             self._stopping.wait(self._runtime.settings.work.sweep_seconds)
+
+    def _deliver(self) -> None:
+        while not self._stopping.wait(self._runtime.settings.work.sweep_seconds):
+            try:
+                deliver_due(self._runtime, stop=self._stopping.is_set)
+            except Exception:
+                log.exception("deliveries_failed")
 
     def _build_index(self) -> None:
         """Beyond ``store.index_from`` posts that are scanned one by one, build the index beside and swap it in."""

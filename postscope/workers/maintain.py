@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import text
 
-from postscope.backend import runs, work
+from postscope.backend import runs, webhooks, work
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
 
@@ -21,6 +21,7 @@ def sweep(runtime: Runtime) -> None:
         lapsed = work.reclaim(session, now=now, settings=runtime.settings.work) + runs.reclaim(session, now=now)
         waiting = [row for row in work.backlog(session) if row.waiting]
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
+        webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
         runtime.jobs.after(session, [Stage(row.stage) for row in waiting])
     if lapsed:
         log.warning("work_taken_back", rows=lapsed)
