@@ -31,10 +31,10 @@ class WebhookOut(BaseModel):
     """An address as it is kept."""
 
     id: UUID
-    url: str
-    events: list[str]
+    url: str = Field(examples=["https://hooks.example.com/postscope"])
+    events: list[str] = Field(examples=[["alert.raised", "bank.match"]])
     enabled: bool
-    created_by: str
+    created_by: str = Field(examples=["first admin"])
     created_at: datetime
 
 
