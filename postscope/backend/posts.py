@@ -193,6 +193,7 @@ def _replace_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]]
                     url=item.url,
                     upload_id=item.upload_id,
                     sha256=upload.sha256 if upload else None,
+                    kind=upload.kind if upload else None,
                     mime=upload.mime if upload else None,
                     width=upload.width if upload else None,
                     height=upload.height if upload else None,

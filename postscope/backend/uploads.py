@@ -13,7 +13,7 @@ from postscope.backend.blobs import BlobStore
 from postscope.backend.errors import TooLarge, UnsupportedMedia
 from postscope.backend.tables import Upload
 from postscope.indexing.media.errors import MediaError, MediaTooLarge
-from postscope.indexing.media.image import inspect_image
+from postscope.indexing.media.inspect import inspect_media
 
 _BY_CONTENT: Final = uuid.UUID("0d3f0c50-6a3e-5a0c-9a59-5f1f2f6f3c7d")
 
@@ -23,7 +23,7 @@ def add_upload(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes:
 
     Raises:
         TooLarge: it has more than ``max_bytes``.
-        UnsupportedMedia: it is no image, or cannot be read as one; the message says why.
+        UnsupportedMedia: it is no image, video or sound that is understood; the message says why.
     """
     upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(blobs, file, max_bytes))
     session.add(upload)
@@ -53,13 +53,14 @@ def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int) -> dict[str, Any]:
     if len(data) > max_bytes:
         raise TooLarge(f"file: larger than {max_bytes} bytes")
     try:
-        info = inspect_image(data, max_bytes=max_bytes)
+        info = inspect_media(data, max_bytes=max_bytes)
     except MediaTooLarge as error:
         raise TooLarge(f"file: {error.reason}") from error
     except MediaError as error:
         raise UnsupportedMedia(f"file: {error.reason}", code=error.code) from error
     return {
         "sha256": blobs.put(data),
+        "kind": info.kind,
         "mime": info.mime,
         "size": len(data),
         "width": info.width,

@@ -6,7 +6,8 @@ and fused into the ``post`` vector. A part that is missing or broken contributes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,9 +21,10 @@ from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import open_image
+from postscope.indexing.media.parts import MediaKind
 from postscope.indexing.normalise import normalise
 from postscope.indexing.stores.base import FieldKind
-from postscope.indexing.types import Payload, Point, SparseVector, Vector, Vectors
+from postscope.indexing.types import Payload, PayloadValue, Point, SparseVector, Vector, Vectors
 
 PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
     "source": "keyword",
@@ -43,14 +45,24 @@ IMAGE_TARGET = 320
 
 TEXT_SLICE = 8
 IMAGE_SLICE = 4
+DECODED_AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePart:
-    """One image of a post: its place among the media, and how to get at its bytes."""
+class MediumPart:
+    """One medium of a post.
+
+    Attributes:
+        position: its place among the media.
+        kind: image, video or audio.
+        pictures: how to get at the bytes of each picture of it: an image is one, a video has its frames in the order
+            of time, audio none. They become rows of ``media``, in this order; of a medium with one that cannot be read
+            there is none.
+    """
 
     position: int
-    read: Callable[[], bytes]
+    kind: MediaKind
+    pictures: tuple[Callable[[], bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ class Content:
 
     id: UUID
     text: str
-    images: tuple[ImagePart, ...]
+    media: tuple[MediumPart, ...]
     payload: Payload
 
 
@@ -116,17 +128,30 @@ class Pipeline:
 
     def index(self, batch: Sequence[Content]) -> list[Indexed]:
         """Points of a batch, in its order."""
-        decoding = [[(part, self._pool.submit(self._decode, part)) for part in content.images] for content in batch]
         matched = [normalise(content.text) for content in batch]
         texts = self._texts(matched)
-        images, failures = self._images(decoding)
+        media, failures = self._media(batch)
         return [
-            Indexed(self._point(content, words, texts[i], images[i]), tuple(failures[i]))
+            Indexed(self._point(content, words, texts[i], media[i], failures[i]), tuple(failures[i]))
             for i, (content, words) in enumerate(zip(batch, matched, strict=True))
         ]
 
-    def _decode(self, part: ImagePart) -> Image.Image:
-        return open_image(part.read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
+    def _decoded(self, batch: Sequence[Content]) -> Iterator[tuple[int, MediumPart, list[Future[Image.Image]]]]:
+        """Every medium with its owner's place, decoded ahead of the encoder, but never more than a few pictures:
+        a batch of videos has thousands."""
+        ahead: deque[tuple[int, MediumPart, list[Future[Image.Image]]]] = deque()
+        pictures = 0
+        for owner, content in enumerate(batch):
+            for part in content.media:
+                ahead.append((owner, part, [self._pool.submit(self._decode, read) for read in part.pictures]))
+                pictures += len(part.pictures)
+                while pictures > DECODED_AHEAD and len(ahead) > 1:
+                    pictures -= len(ahead[0][2])
+                    yield ahead.popleft()
+        yield from ahead
+
+    def _decode(self, read: Callable[[], bytes]) -> Image.Image:
+        return open_image(read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
 
     def _texts(self, texts: Sequence[str]) -> list[Vector | None]:
         # Sorted by length over the whole batch, so that a slice wastes no time on padding.
@@ -140,34 +165,36 @@ class Pipeline:
                 vectors[i] = vector
         return vectors
 
-    def _images(
-        self, decoding: Sequence[Sequence[tuple[ImagePart, Future[Image.Image]]]]
-    ) -> tuple[list[Vectors | None], list[list[PartFailure]]]:
-        failures: list[list[PartFailure]] = [[] for _ in decoding]
-        rows: list[list[Vector]] = [[] for _ in decoding]
+    def _media(self, batch: Sequence[Content]) -> tuple[list[Vectors | None], list[list[PartFailure]]]:
+        failures: list[list[PartFailure]] = [[] for _ in batch]
+        rows: list[list[Vector]] = [[] for _ in batch]
         waiting: list[tuple[int, Image.Image]] = []
 
-        def flush() -> None:
-            if not waiting:
-                return
-            self._gate.pause_for_queries()
-            encoded = self._calibration.centre_images(self._encoder.encode_images([image for _, image in waiting]))
-            for (owner, _), vector in zip(waiting, encoded, strict=True):
-                rows[owner].append(vector)
-            waiting.clear()
+        def flush(at_least: int) -> None:
+            while len(waiting) >= at_least:
+                self._gate.pause_for_queries()
+                slice_, waiting[:] = waiting[:IMAGE_SLICE], waiting[IMAGE_SLICE:]
+                encoded = self._calibration.centre_images(self._encoder.encode_images([image for _, image in slice_]))
+                for (owner, _), vector in zip(slice_, encoded, strict=True):
+                    rows[owner].append(vector)
 
-        for owner, parts in enumerate(decoding):
-            for part, future in parts:
-                try:
-                    waiting.append((owner, future.result()))
-                except MediaError as error:
-                    failures[owner].append(PartFailure(part.position, error.code, error.reason))
-                if len(waiting) == IMAGE_SLICE:
-                    flush()
-        flush()
+        for owner, part, pictures in self._decoded(batch):
+            try:
+                waiting += [(owner, picture.result()) for picture in pictures]
+            except MediaError as error:
+                failures[owner].append(PartFailure(part.position, error.code, error.reason))
+            flush(IMAGE_SLICE)
+        flush(1)
         return [np.stack(found) if found else None for found in rows], failures
 
-    def _point(self, content: Content, words: str, text: Vector | None, media: Vectors | None) -> Point:
+    def _point(
+        self,
+        content: Content,
+        words: str,
+        text: Vector | None,
+        media: Vectors | None,
+        failures: Sequence[PartFailure],
+    ) -> Point:
         dense: dict[str, Vector] = {}
         if text is not None:
             dense["text"] = text
@@ -176,8 +203,10 @@ class Pipeline:
             dense["post"] = fused
         sparse = self._keywords.document(words) if words else SparseVector((), ())
         payload = dict(content.payload)
-        if media is not None:
-            payload["media"] = ["image"]
+        broken = {failure.position for failure in failures}
+        kinds: list[PayloadValue] = [*sorted({part.kind for part in content.media if part.position not in broken})]
+        if kinds:
+            payload["media"] = kinds
         return Point(
             id=content.id,
             dense=dense,

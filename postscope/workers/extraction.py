@@ -12,14 +12,14 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.image import ImageInfo, inspect_image
+from postscope.indexing.media.inspect import MediaInfo, inspect_media
 from postscope.workers.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
     sha256: str
-    info: ImageInfo
+    info: MediaInfo
 
 
 def extract(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
@@ -57,6 +57,7 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
                 {
                     "state": "ready",
                     "sha256": fetched.sha256,
+                    "kind": fetched.info.kind,
                     "mime": fetched.info.mime,
                     "width": fetched.info.width,
                     "height": fetched.info.height,
@@ -71,7 +72,7 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
 
 def _fetch(runtime: Runtime, url: str) -> _Fetched:
     with runtime.fetcher.fetch(url) as fetched:
-        info = inspect_image(fetched.path, claimed=fetched.content_type, max_bytes=runtime.settings.media.max_bytes)
+        info = inspect_media(fetched.path, claimed=fetched.content_type, max_bytes=runtime.settings.media.max_bytes)
         return _Fetched(runtime.blobs.put(fetched.path), info)
 
 

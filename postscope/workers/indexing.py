@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -13,13 +14,17 @@ from sqlalchemy.orm import Session
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Media, Post
+from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
-from postscope.indexing.pipeline import Content, ImagePart, Indexed
+from postscope.indexing.media.parts import MediaKind
+from postscope.indexing.pipeline import Content, Indexed, MediumPart
 from postscope.indexing.types import Payload, PayloadValue
 from postscope.workers.outcome import Outcome
+
+Frames: TypeAlias = Mapping[UUID, Sequence[str]]
+"""Names of the blobs with a video's frames, by the video's id."""
 
 
 def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
@@ -60,7 +65,8 @@ def load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, 
 
 def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> list[Indexed]:
     """Encode these posts in one space and upsert their points, which are on disk when this returns."""
-    contents = [_content(runtime, post, media.get(post.id, [])) for post in posts]
+    frames = _frames(runtime, (medium for post in posts for medium in media.get(post.id, [])))
+    contents = [_content(runtime, post, media.get(post.id, []), frames) for post in posts]
     results = model.pipeline.index(contents)
     runtime.store.upsert(model.collection, [result.point for result in results])
     return results
@@ -86,21 +92,46 @@ def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
     return payload
 
 
-def _content(runtime: Runtime, post: Post, media: Sequence[Media]) -> Content:
-    images = tuple(_image(runtime, medium) for medium in media if medium.sha256 and medium.state != "failed")
-    return Content(post.id, post.text, images, payload_of(post))
+def indexable(medium: Media) -> bool:
+    """Whether the store can have something of it: a still picture at once, others when they were taken apart."""
+    if medium.sha256 is None or medium.state == "failed":
+        return False
+    return medium.kind == "image" or medium.understood_at is not None
 
 
-def _image(runtime: Runtime, medium: Media) -> ImagePart:
-    sha256 = medium.sha256 or ""
+def _content(runtime: Runtime, post: Post, media: Sequence[Media], frames: Frames) -> Content:
+    parts = tuple(_part(runtime, medium, frames.get(medium.id, ())) for medium in media if indexable(medium))
+    return Content(post.id, post.text, parts, payload_of(post))
 
-    def read() -> bytes:
-        try:
-            return runtime.blobs.get(sha256)
-        except (BlobMissing, BlobCorrupt) as error:
-            raise CorruptMedia(f"the stored file cannot be read: {error}") from error
 
-    return ImagePart(medium.position, read)
+def _part(runtime: Runtime, medium: Media, frames: Sequence[str]) -> MediumPart:
+    names = [medium.sha256 or ""] if medium.kind == "image" else frames
+    return MediumPart(
+        medium.position, cast(MediaKind, medium.kind), tuple(partial(_read, runtime, sha256) for sha256 in names)
+    )
+
+
+def _read(runtime: Runtime, sha256: str) -> bytes:
+    try:
+        return runtime.blobs.get(sha256)
+    except (BlobMissing, BlobCorrupt) as error:
+        raise CorruptMedia(f"the stored file cannot be read: {error}") from error
+
+
+def _frames(runtime: Runtime, media: Iterable[Media]) -> Frames:
+    """The blobs of the frames of each video, in the order of time."""
+    videos = [medium.id for medium in media if medium.kind == "video" and indexable(medium)]
+    found: dict[UUID, list[str]] = defaultdict(list)
+    if videos:
+        with runtime.database.session() as session:
+            rows = session.execute(
+                select(MediaFrame.media_id, MediaFrame.sha256)
+                .where(MediaFrame.media_id.in_(videos))
+                .order_by(MediaFrame.media_id, MediaFrame.number)
+            )
+            for media_id, sha256 in rows:
+                found[media_id].append(sha256)
+    return found
 
 
 def _same_vectors(post: Post) -> bool:
@@ -112,7 +143,7 @@ def _update_payloads(
 ) -> list[Post]:
     """Nothing to encode again where only metrics or metadata changed. Returns what must be encoded after all:
     posts with media that have become ready since, and posts whose point is not there."""
-    settled = [post for post in posts if all(m.state in ("indexed", "failed") for m in media.get(post.id, []))]
+    settled = [post for post in posts if all(_settled(m) for m in media.get(post.id, []))]
     there = {
         stored.id
         for stored in runtime.store.retrieve(model.collection, [post.id for post in settled], with_vectors=False)
@@ -121,7 +152,7 @@ def _update_payloads(
     # Fields that the post has no more must go, so they are written as null.
     absent: Payload = {"author": None, "language": None}
     payloads = {
-        post.id: absent | payload_of(post, ("image" for m in media.get(post.id, []) if m.state == "indexed"))
+        post.id: absent | payload_of(post, (m.kind or "image" for m in media.get(post.id, []) if m.state == "indexed"))
         for post in kept
     }
     runtime.store.set_payload(model.collection, payloads)
@@ -129,17 +160,25 @@ def _update_payloads(
     return [post for post in posts if post.id not in done]
 
 
+def _settled(medium: Media) -> bool:
+    """Nothing of it is still to join what the store has."""
+    if medium.state == "failed":
+        return True
+    return medium.joined_at == medium.understood_at and (medium.state == "indexed" or not indexable(medium))
+
+
 def _note_media(runtime: Runtime, results: Sequence[Indexed], media: dict[UUID, list[Media]]) -> None:
     rows: list[dict[str, Any]] = []
     for result in results:
         failed = {failure.position: failure for failure in result.failures}
         for medium in media.get(result.point.id, []):
-            if not medium.sha256 or medium.state == "failed":
+            if not indexable(medium):
                 continue
             failure = failed.get(medium.position)
             rows.append(
                 {
                     "id": medium.id,
+                    "understood": medium.understood_at,
                     "state": "failed" if failure else "indexed",
                     "code": failure.code if failure else None,
                     "reason": failure.reason if failure else None,
@@ -147,8 +186,13 @@ def _note_media(runtime: Runtime, results: Sequence[Indexed], media: dict[UUID, 
             )
     if rows:
         with runtime.database.session() as session:
+            # What was understood meanwhile has not joined, and says itself what became of it.
             session.execute(
-                text("UPDATE media SET state = :state, error_code = :code, error = :reason WHERE id = :id"), rows
+                text(
+                    "UPDATE media SET state = :state, error_code = :code, error = :reason, joined_at = understood_at "
+                    "WHERE id = :id AND understood_at IS NOT DISTINCT FROM CAST(:understood AS timestamptz)"
+                ),
+                rows,
             )
 
 

@@ -134,7 +134,7 @@ def _write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: di
 
 
 def _seen(post: Post, media: Sequence[Media]) -> tuple[object, ...]:
-    return post.version, *((medium.id, medium.sha256, medium.state == "failed") for medium in media)
+    return post.version, *((m.id, m.sha256, m.state == "failed", m.understood_at) for m in media)
 
 
 def _queue(runtime: Runtime, ids: Sequence[UUID]) -> None:

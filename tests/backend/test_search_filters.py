@@ -122,7 +122,7 @@ def test_a_field_that_no_post_has_keeps_none(store):
         ({"metadata": {'a"b': 1}}, "double quote"),
         ({"metadata": {"region": []}}, "metadata.region"),
         ({"metadata": {"region": None}}, "metadata.region"),
-        ({"media": "video"}, "media"),
+        ({"media": "film"}, "media"),
         ({"tags": {}}, "give any, all or both"),
         ({"colour": "red"}, "colour"),
     ],

@@ -13,7 +13,7 @@ from postscope.indexing.stores.layout import field_path
 from postscope.indexing.tokens import folded
 from postscope.indexing.types import AnyOf, Condition, Filter, InRange
 
-MEDIA_KINDS = ("image",)
+MEDIA_KINDS = ("image", "video", "audio")
 """What a post's ``media`` can hold in the store; a post with none of them has no media there."""
 
 
@@ -28,7 +28,7 @@ def _filterable(key: str) -> str:
     return key
 
 
-MediaFilter = Literal["image", "none"]
+MediaFilter = Literal["image", "video", "audio", "none"]
 Time = Annotated[datetime, AfterValidator(_aware)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 Scalar: TypeAlias = bool | int | FiniteFloat | Word
@@ -104,8 +104,10 @@ class Filters(_Model):
     )
     language: Annotated[list[Language], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["en"]])
     created: TimeRange | None = None
-    media: MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=2)] | None = Field(
-        None, description="with an image, or without any media; of several, any will do", examples=["image"]
+    media: MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)] | None = Field(
+        None,
+        description="with a medium of this kind, or with no media; of several, any will do",
+        examples=["image"],
     )
     tags: TagFilter | None = None
     metrics: Annotated[dict[MetricName, NumberRange], Field(max_length=30)] = Field(

@@ -5,7 +5,7 @@ from postscope.backend.tables.audit import AuditEntry
 from postscope.backend.tables.base import Base
 from postscope.backend.tables.fingerprints import Fingerprinted, FingerprintRow
 from postscope.backend.tables.imports import ImportRun
-from postscope.backend.tables.media_parts import MediaFrame, MediaText
+from postscope.backend.tables.media_parts import LooseBlob, MediaFrame, MediaPart, MediaText
 from postscope.backend.tables.posts import Media, Post, Upload
 from postscope.backend.tables.runs import Run
 from postscope.backend.tables.searches import SearchPage
@@ -42,8 +42,10 @@ __all__ = [
     "ImportRun",
     "Label",
     "LabelSet",
+    "LooseBlob",
     "Media",
     "MediaFrame",
+    "MediaPart",
     "MediaText",
     "Post",
     "PostTag",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -59,6 +60,7 @@ class Upload(Base):
     """A file that was given to ``POST /v1/media``; its bytes are in the blob store under their SHA-256."""
 
     __tablename__ = "uploads"
+    __table_args__ = (CheckConstraint("kind IN ('image', 'video', 'audio')", name="kind"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     sha256: Mapped[str]
@@ -66,17 +68,25 @@ class Upload(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int | None]
     height: Mapped[int | None]
+    kind: Mapped[str]
     created_at: Mapped[datetime]
 
 
 class Media(Base):
-    """One medium of a post, in order. ``state``: waiting, ready (bytes are here), indexed, failed (with a reason)."""
+    """One medium of a post, in order. ``state``: waiting, ready (bytes are here), indexed, failed (with a reason).
+
+    Attributes:
+        kind: image, video (animations too) or audio; None until its bytes are here.
+        understood_at: when it was taken apart into frames and words.
+        joined_at: the ``understood_at`` of what the store has of it: they differ until that has joined.
+    """
 
     __tablename__ = "media"
     __table_args__ = (
         UniqueConstraint("post_id", "position"),
         CheckConstraint("state IN ('waiting', 'ready', 'indexed', 'failed')", name="state"),
         CheckConstraint("(url IS NULL) <> (upload_id IS NULL)", name="one_origin"),
+        CheckConstraint("kind IN ('image', 'video', 'audio')", name="kind"),
         Index(None, "sha256"),
     )
 
@@ -89,6 +99,10 @@ class Media(Base):
     mime: Mapped[str | None]
     width: Mapped[int | None]
     height: Mapped[int | None]
+    kind: Mapped[str | None]
+    duration_seconds: Mapped[float | None] = mapped_column(Float)
     state: Mapped[str]
     error_code: Mapped[str | None]
     error: Mapped[str | None]
+    understood_at: Mapped[datetime | None]
+    joined_at: Mapped[datetime | None]

@@ -17,6 +17,10 @@ IMAGE_TYPES: Final = frozenset(
 )
 """The image types that are understood."""
 
+VIDEO_TYPES: Final = frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska"})
+AUDIO_TYPES: Final = frozenset({"audio/mpeg", "audio/aac", "audio/mp4", "audio/wav", "audio/flac", "application/ogg"})
+"""The containers that are understood."""
+
 _MAGIC: Final = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -31,7 +35,6 @@ _MAGIC: Final = (
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "image/jp2"),
     (b"%PDF-", "application/pdf"),
     (b"%!PS", "application/postscript"),
-    (b"\x1aE\xdf\xa3", "video/webm"),
     (b"\x00\x00\x01\xba", "video/mpeg"),
     (b"\x00\x00\x01\xb3", "video/mpeg"),
     (b"FLV\x01", "video/x-flv"),
@@ -50,6 +53,8 @@ _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 _HEIF_BRANDS: Final = frozenset({b"mif1", b"mif2", b"msf1"})
 _OTHER_BRANDS: Final = {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"M4B ": "audio/mp4"}
 _OTHER_NAMES: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_QUICKTIME_BOXES: Final = frozenset({b"moov", b"mdat", b"wide", b"pnot"})
+_ADTS: Final = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
 _MPEG_AUDIO: Final = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 _HTML: Final = re.compile(
     rb"<(?:!doctype html|html|head|body|script|iframe|title|style|div|table|meta|h1|a|p|br)[\s/>]",
@@ -72,8 +77,14 @@ def sniff(data: bytes) -> str | None:
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _of_brands(head)
+    if head[4:8] in _QUICKTIME_BOXES:  # files from before there was ftyp
+        return "video/quicktime"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "video/x-matroska" if b"matroska" in head[:64] else "video/webm"
     if head[:2] == b"BM" and head[6:10] == b"\x00\x00\x00\x00":
         return "image/bmp"
+    if _ADTS.match(head):
+        return "audio/aac"
     if _MPEG_AUDIO.match(head):
         return "audio/mpeg"
     return _of_text(head)

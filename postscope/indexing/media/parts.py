@@ -1,0 +1,137 @@
+"""What a medium is taken apart into: its frames, the words spoken in it, and the words written in its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeAlias
+
+from PIL import Image
+
+MediaKind: TypeAlias = Literal["image", "video", "audio"]
+"""An animation is a video, and a video without a picture is audio."""
+
+PartName: TypeAlias = Literal["frames", "speech", "words"]
+PartState: TypeAlias = Literal["done", "partial", "empty", "failed"]
+
+Point: TypeAlias = tuple[float, float]
+Box: TypeAlias = tuple[Point, Point, Point, Point]
+"""The corners of a line of text, clockwise from its upper left, as fractions of the picture's width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of a video that was kept.
+
+    Attributes:
+        number: from 0, in the order of time.
+        seconds: since the beginning.
+        image: upright, RGB.
+    """
+
+    number: int
+    seconds: float
+    image: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word; times are seconds since the beginning of the medium."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A stretch of speech, about a sentence; times are seconds since the beginning of the medium.
+
+    Attributes:
+        language: ISO 639-1, None where it cannot be told.
+        confidence: of the recognition, 0 to 1.
+    """
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...]
+    language: str | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text in a picture.
+
+    Attributes:
+        text: lines in reading order, separated by line breaks.
+        boxes: one a line.
+        start: seconds at which it is first seen; None in a still image.
+        end: seconds at which it is last seen; None in a still image.
+        confidence: of the recognition, 0 to 1.
+        language: ISO 639-1, None where it cannot be told.
+    """
+
+    text: str
+    boxes: tuple[Box, ...]
+    start: float | None
+    end: float | None
+    confidence: float
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What became of one part of a medium.
+
+    Attributes:
+        part: ``frames`` of a video, ``speech`` of a sound track, ``words`` in pictures.
+        state: ``done``; ``partial``, with the reason why there is no more; ``empty``: it was looked at and there is
+            nothing, such as no speech; ``failed``, with the reason.
+        code: stable, for machines; None where it is done.
+        reason: one sentence, for a person.
+    """
+
+    part: PartName
+    state: PartState
+    code: str | None = None
+    reason: str | None = None
+
+
+class PictureReader(Protocol):
+    """Reads text in pictures. Safe to call from several threads."""
+
+    def read(self, images: Sequence[Image.Image]) -> list[list[Written]]:
+        """What is written in each picture, in their order; ``start`` and ``end`` are None.
+
+        An empty list where nothing is written, or nothing that is read with confidence.
+        """
+        ...
+
+
+def over_time(frames: Sequence[Frame], written: Sequence[Sequence[Written]]) -> list[Written]:
+    """What was read in frames, each text once for as long as it stays, in the order in which it appears.
+
+    Args:
+        frames: in the order of time.
+        written: what was read in each of them.
+    """
+    found: list[Written] = []
+    showing: dict[str, int] = {}
+    for frame, texts in zip(frames, written, strict=True):
+        now: dict[str, int] = {}
+        for text in texts:
+            key = " ".join(text.text.casefold().split())
+            if key in now:
+                continue
+            if key in showing:
+                place = showing[key]
+                found[place] = replace(found[place], end=frame.seconds)
+            else:
+                place = len(found)
+                found.append(replace(text, start=frame.seconds, end=frame.seconds))
+            now[key] = place
+        showing = now
+    return found
