@@ -29,6 +29,7 @@ from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
+from postscope.indexing.language import LanguageDetector
 from postscope.indexing.stores.base import StoreError, VectorStore
 
 LIVE_SECONDS = 5.0
@@ -122,6 +123,11 @@ class Runtime:
                 allow_private=frozenset(webhooks.allow_networks),
             )
         )
+
+    @cached_property
+    def languages(self) -> LanguageDetector:
+        """Tells in which language a text is."""
+        return LanguageDetector()
 
     @cached_property
     def author_key(self) -> bytes:

@@ -32,6 +32,7 @@ def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
     ids = [held.post_id for held in claims]
     with runtime.database.session() as session:
         posts, media = load(session, ids)
+    tell_languages(runtime, posts)
     targets = runtime.write_models()
     kept = [post for post in posts if _same_vectors(post)]
     fresh = [post for post in posts if not _same_vectors(post)] if len(targets) == 1 else posts
@@ -63,6 +64,13 @@ def load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, 
     return posts, media
 
 
+def tell_languages(runtime: Runtime, posts: Sequence[Post]) -> None:
+    """Note on each post in which language its text is."""
+    for post in posts:
+        found = runtime.languages.detect(post.text)
+        post.detected_language, post.language_confidence = found.code, found.confidence
+
+
 def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> list[Indexed]:
     """Encode these posts in one space and upsert their points, which are on disk when this returns."""
     frames = _frames(runtime, (medium for post in posts for medium in media.get(post.id, [])))
@@ -84,8 +92,8 @@ def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
     }
     if post.author_hash:
         payload["author"] = post.author_hash
-    if post.language:
-        payload["language"] = post.language
+    if language := post.language or post.detected_language:
+        payload["language"] = language
     kinds = sorted(set(media_kinds))
     if kinds:
         payload["media"] = list(kinds)
@@ -203,13 +211,17 @@ def _note_posts(runtime: Runtime, posts: Sequence[Post]) -> None:
     with runtime.database.session() as session:
         session.execute(
             text(
-                "UPDATE posts SET indexed_version = seen.version, indexed_at = :now, indexed_content = content_hash "
-                "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS seen(id, version) "
+                "UPDATE posts SET indexed_version = seen.version, indexed_at = :now, indexed_content = content_hash, "
+                "detected_language = seen.language, language_confidence = seen.confidence "
+                "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:languages AS text[]), "
+                "CAST(:confidences AS float[])) AS seen(id, version, language, confidence) "
                 "WHERE posts.id = seen.id AND posts.version = seen.version"
             ),
             {
                 "ids": [post.id for post in posts],
                 "versions": [post.version for post in posts],
+                "languages": [post.detected_language for post in posts],
+                "confidences": [post.language_confidence for post in posts],
                 "now": runtime.clock(),
             },
         )

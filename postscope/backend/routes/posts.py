@@ -107,7 +107,9 @@ class PostOut(BaseModel):
     author_hash: str | None = Field(examples=["6f1c0b7f0e2f4e1c9a58d5b7c3a2e910"])
     created_at: datetime
     text: str = Field(examples=["The tide is out and the harbour is full of gulls #harbour"])
-    language: str | None = Field(examples=["en"])
+    language: str | None = Field(description="as the client gave it", examples=["en"])
+    detected_language: str | None = Field(description="of the indexed text, ISO 639; null is unknown", examples=["en"])
+    language_confidence: float | None = Field(description="of detected_language, 0 to 1", examples=[0.97])
     tags: list[str] = Field(examples=[["harbour"]])
     metrics: dict[str, float] = Field(examples=[{"likes": 12, "views": 340}])
     metadata: dict[str, Any] = Field(examples=[{"region": "north"}])
@@ -189,6 +191,8 @@ def _out(post: Post, media: list[Media]) -> PostOut:
         created_at=post.created_at,
         text=post.text,
         language=post.language,
+        detected_language=post.detected_language,
+        language_confidence=post.language_confidence,
         tags=post.tags,
         metrics=post.metrics,
         metadata=post.attributes,

