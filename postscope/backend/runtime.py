@@ -24,12 +24,13 @@ from postscope.backend.models import Models, OpenEncoder, SpaceModel
 from postscope.backend.posts import PostIntake
 from postscope.backend.settings import EncoderSettings, Mode, Settings
 from postscope.backend.tables import SpaceRow
-from postscope.indexing.build import open_store
+from postscope.indexing.build import open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.language import LanguageDetector
+from postscope.indexing.media.parts import PictureReader
 from postscope.indexing.stores.base import StoreError, VectorStore
 
 LIVE_SECONDS = 5.0
@@ -122,6 +123,18 @@ class Runtime:
                 ports=frozenset(webhooks.ports),
                 allow_private=frozenset(webhooks.allow_networks),
             )
+        )
+
+    @cached_property
+    def reader(self) -> PictureReader:
+        """Reads words in pictures."""
+        reading = self.settings.reading
+        return open_reader(
+            reading.detector,
+            reading.recogniser,
+            threads=reading.threads,
+            min_confidence=reading.min_confidence,
+            max_side=reading.max_side,
         )
 
     @cached_property

@@ -115,6 +115,20 @@ class MediaSettings(_Group):
         return _checked_networks(value)
 
 
+class ReadingSettings(_Group):
+    """How words in pictures are read."""
+
+    detector: Path | None = Field(None, description="a PP-OCR detection model (ONNX); by default the one of rapidocr")
+    recogniser: Path | None = Field(
+        None, description="a PP-OCR recognition model (ONNX, its alphabet in its metadata); by default that of rapidocr"
+    )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.9, description="of a line, from which it is kept")
+    max_side: Annotated[int, Field(ge=64, le=4_096)] = Field(
+        640, description="pixels; larger pictures are made so small to find text in them"
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="of one picture")
+
+
 class WebhookSettings(_Group):
     """How events are sent to addresses that asked for them."""
 
@@ -171,6 +185,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    reading: ReadingSettings = ReadingSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

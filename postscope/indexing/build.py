@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from postscope.indexing.encoders.base import Encoder, EncoderUnavailable
+from postscope.indexing.media.parts import PictureReader
 from postscope.indexing.stores.base import VectorStore
 
 
@@ -41,3 +42,17 @@ def open_store(
     return QdrantStore(
         url, api_key=api_key, shards=shards, replicas=replicas, write_consistency=replicas, timeout=timeout
     )
+
+
+def open_reader(
+    detector: Path | None, recogniser: Path | None, *, threads: int, min_confidence: float, max_side: int
+) -> PictureReader:
+    """The reader of words in pictures; None takes the networks that come with rapidocr.
+
+    Raises:
+        EncoderUnavailable: a network is not here, or none that can be loaded.
+    """
+    from postscope.indexing.media.ocr import OcrReader, ReaderModels
+
+    models = ReaderModels(detector, recogniser)
+    return OcrReader(models, threads=threads, min_confidence=min_confidence, max_side=max_side)
