@@ -2,10 +2,19 @@
 
 from postscope.backend.tables.access import ApiKey
 from postscope.backend.tables.audit import AuditEntry
+from postscope.backend.tables.banks import Bank, BankChange, BankEntry, BankSignal, BankVector
 from postscope.backend.tables.base import Base
 from postscope.backend.tables.fingerprints import Fingerprinted, FingerprintRow
 from postscope.backend.tables.imports import ImportRun
 from postscope.backend.tables.media_parts import LooseBlob, MediaFrame, MediaPart, MediaText
+from postscope.backend.tables.moderation import (
+    ActionRule,
+    ActionTaken,
+    BankDecision,
+    BankMatch,
+    PostCheck,
+    ReviewItem,
+)
 from postscope.backend.tables.posts import Media, Post, Upload
 from postscope.backend.tables.runs import Run
 from postscope.backend.tables.searches import SearchPage
@@ -34,8 +43,17 @@ from postscope.backend.tables.webhooks import Webhook, WebhookDelivery
 from postscope.backend.tables.work import Work
 
 __all__ = [
+    "ActionRule",
+    "ActionTaken",
     "ApiKey",
     "AuditEntry",
+    "Bank",
+    "BankChange",
+    "BankDecision",
+    "BankEntry",
+    "BankMatch",
+    "BankSignal",
+    "BankVector",
     "Base",
     "FingerprintRow",
     "Fingerprinted",
@@ -48,7 +66,9 @@ __all__ = [
     "MediaPart",
     "MediaText",
     "Post",
+    "PostCheck",
     "PostTag",
+    "ReviewItem",
     "Run",
     "SearchPage",
     "SpaceRow",

@@ -1,0 +1,233 @@
+"""All banks in the memory of this process, caught up with the database before every use.
+
+A change is taken over where it is noticed: one question for the newest number a batch of posts. A large one (an
+import) is read on a thread of its own, while matching goes on with what was there before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from postscope.backend.banks import changes
+from postscope.backend.database import Database
+from postscope.backend.tables import Bank, BankEntry, BankSignal, BankVector
+from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
+
+log = structlog.get_logger(__name__)
+
+INLINE_ENTRIES = 5_000
+"""Changes of up to so many entries are taken over at once, in a fraction of a second."""
+_CHUNK = 20_000
+
+Loaded = tuple[KnownEntry, Sequence[KnownSignal]]
+
+
+@dataclass(frozen=True, slots=True)
+class BankView:
+    """A bank as matching sees it."""
+
+    id: UUID
+    name: str
+    harmless: bool
+    enabled: bool
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known now: the index, the banks by their numbers in it, and the last change that is in it."""
+
+    index: KnownIndex
+    banks: Mapping[int, BankView]
+    change: int
+
+
+class LiveBanks:
+    """The banks of one process. Safe to call from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turn = threading.Lock()
+        self._numbers: dict[UUID, int] = {}
+        self._known = Known(KnownIndex(), {}, 0)
+        self._loaded = False
+        self._space: str | None = None
+        self._reading: threading.Thread | None = None
+
+    def fresh(self, space: str | None = None) -> Known:
+        """All banks, with every change that is committed now, but for a large one that is being read beside.
+
+        Args:
+            space: whose vectors are wanted, for look-alikes.
+        """
+        with self._database.session() as session:
+            behind = changes.latest(session) != self._known.change
+        if behind or (space is not None and space != self._space):
+            self._catch_up(space or self._space)
+        return self._known
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until what is read beside is there; whether it is."""
+        reading = self._reading
+        if reading is not None:
+            reading.join(timeout)
+        return reading is None or not reading.is_alive()
+
+    def _catch_up(self, space: str | None) -> None:
+        if not self._turn.acquire(blocking=not self._loaded):
+            return  # somebody is at it
+        try:
+            if self._is_reading():
+                return
+            with self._database.session() as session:
+                found = changes.since(session, self._known.change)
+                count = len(found.entries) + _import_size(session, found.imports)
+            if self._loaded and count > INLINE_ENTRIES:
+                self._reading = threading.Thread(
+                    target=self._read_beside, args=(found, space), name="banks-catch-up", daemon=True
+                )
+                self._reading.start()
+            else:
+                self._apply(found, space)
+        finally:
+            self._turn.release()
+
+    def _is_reading(self) -> bool:
+        return self._reading is not None and self._reading.is_alive()
+
+    def _read_beside(self, found: changes.Changes, space: str | None) -> None:
+        try:
+            self._apply(found, space)
+        except Exception:
+            log.exception("banks_not_read")
+
+    def _apply(self, found: changes.Changes, space: str | None) -> None:
+        with self._database.session() as session:
+            banks = self._banks(session)
+            index = self._known.index
+            for chunk in self._chunks(session, found):
+                index.change(chunk)
+            there = set(session.scalars(select(BankEntry.id).where(BankEntry.id.in_(found.entries))))
+            index.remove([entry for entry in found.entries if entry not in there])
+            if space is not None:
+                _read_vectors(session, index, space)
+        self._space = space
+        self._known = Known(index, banks, found.last)
+        self._loaded = True
+
+    def _banks(self, session: Session) -> dict[int, BankView]:
+        views = {}
+        for bank in session.scalars(select(Bank)):
+            number = self._numbers.setdefault(bank.id, len(self._numbers))
+            views[number] = view_of(bank)
+        return views
+
+    def _chunks(self, session: Session, found: changes.Changes) -> Iterator[list[Loaded]]:
+        if not self._loaded:  # the first time: all there is, and no list of it in the question
+            yield from load(session, self._numbers, _all_ids(session))
+            return
+        ids = dict.fromkeys(found.entries)
+        for import_id in found.imports:
+            ids |= dict.fromkeys(session.scalars(select(BankEntry.id).where(BankEntry.import_id == import_id)))
+        yield from load(session, self._numbers, _batched(list(ids)))
+
+
+def view_of(bank: Bank) -> BankView:
+    """A bank as matching sees it."""
+    return BankView(bank.id, bank.name, bank.harmless, bank.enabled, tuple(bank.readers))
+
+
+def of_entries(session: Session, ids: Sequence[UUID]) -> Known:
+    """An index of these entries alone, whether they are enabled or not, for what is tried on history."""
+    banks = list(session.scalars(select(Bank)))
+    numbers = {bank.id: number for number, bank in enumerate(banks)}
+    index = KnownIndex()
+    for chunk in load(session, numbers, _batched(list(ids))):
+        index.change([(entry, signals) for entry, signals in chunk])
+    return Known(index, {numbers[bank.id]: view_of(bank) for bank in banks}, changes.latest(session))
+
+
+def load(
+    session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]
+) -> Iterator[list[Loaded]]:
+    """Entries with their hashes, a batch of ids at a time; what is gone is left out."""
+    for ids in batches:
+        entries = session.execute(
+            select(
+                BankEntry.id,
+                BankEntry.bank_id,
+                BankEntry.thresholds,
+                BankEntry.expires_at,
+                BankEntry.enabled,
+                BankEntry.quarantined_at,
+            ).where(BankEntry.id.in_(ids))
+        ).all()
+        signals: dict[UUID, list[KnownSignal]] = {row.id: [] for row in entries}
+        for row in session.execute(
+            select(BankSignal.entry_id, BankSignal.kind, BankSignal.value)
+            .where(BankSignal.entry_id.in_(ids))
+            .order_by(BankSignal.id)
+        ):
+            if row.entry_id in signals:
+                signals[row.entry_id].append(KnownSignal(row.kind, row.value))
+        yield [
+            (
+                KnownEntry(
+                    row.id,
+                    numbers[row.bank_id],
+                    row.thresholds,
+                    row.expires_at.timestamp() if row.expires_at else None,
+                    row.enabled and row.quarantined_at is None,
+                ),
+                signals[row.id],
+            )
+            for row in entries
+            if row.bank_id in numbers
+        ]
+
+
+def _read_vectors(session: Session, index: KnownIndex, space: str) -> None:
+    for part in ("text", "media"):
+        rows = session.execute(
+            select(BankVector.entry_id, BankVector.vector)
+            .where(BankVector.space == space, BankVector.part == part)
+            .order_by(BankVector.entry_id, BankVector.number)
+        ).all()
+        held = index.vectors(part)
+        if not rows:
+            if held is not None:
+                index.set_vectors(part, np.empty((0, held[0].shape[1]), np.float32), [])
+            continue
+        vectors = np.stack([np.frombuffer(row.vector, np.float32) for row in rows])
+        index.set_vectors(part, vectors, [row.entry_id for row in rows])
+
+
+def _import_size(session: Session, imports: Sequence[UUID]) -> int:
+    if not imports:
+        return 0
+    return int(session.scalar(select(func.count()).where(BankEntry.import_id.in_(imports))) or 0)
+
+
+def _all_ids(session: Session) -> Iterator[Sequence[UUID]]:
+    after = UUID(int=0)
+    while True:
+        ids = list(
+            session.scalars(select(BankEntry.id).where(BankEntry.id > after).order_by(BankEntry.id).limit(_CHUNK))
+        )
+        if not ids:
+            return
+        yield ids
+        after = ids[-1]
+
+
+def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]

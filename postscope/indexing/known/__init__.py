@@ -1,0 +1,1 @@
+"""Known content in memory: hashes of bank entries, and what matches them."""

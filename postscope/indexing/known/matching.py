@@ -1,0 +1,181 @@
+"""Content against known content: which entries it is a copy of, and which it looks like.
+
+The two are never mixed. A copy is the same content by its hashes: equal files, equal words, PDQ near enough, enough
+shingles or enough frames in common. A look-alike is near in the space of the model, and may be other content.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+import numpy as np
+
+from postscope.indexing.known.index import KnownIndex
+from postscope.indexing.known.signals import Kind, bits_score, text_bits
+from postscope.indexing.types import Vector, Vectors
+
+Part = Literal["text", "media"]
+Tier = Literal["copy", "look_alike"]
+Relevance = Callable[[Part, Vector, Vectors], "np.ndarray[Any, np.dtype[np.float64]]"]
+"""(part, vector (dim,), known vectors (n, dim)) -> relevances (n,) in [0, 1]."""
+
+_FRAME_RADIUS = 31
+_MOST_LOOK_ALIKES = 20
+_TURNS = ("", "90", "180", "270", "mirrored", "mirrored and 90", "mirrored and 180", "mirrored and 270")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One part of a content that is checked.
+
+    Attributes:
+        place: position of the medium; None for the text.
+        hashes: exact ones by kind: ``sha256``, ``md5``, ``text``.
+        pdq: of a still image, whose quality is high enough; several where it is looked up turned as well.
+        frames: distinct PDQs of a video's frames.
+        shingles: of a text that is long enough.
+        vectors: (n, dim), of this part.
+    """
+
+    part: Part
+    place: int | None
+    hashes: Mapping[Kind, bytes] = field(default_factory=dict)
+    pdq: tuple[bytes, ...] = ()
+    frames: tuple[bytes, ...] = ()
+    shingles: bytes | None = None
+    vectors: Vectors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A part matches an entry.
+
+    Attributes:
+        kind: of the hash; ``vector`` for a look-alike.
+        distance: bits apart for ``pdq`` and ``shingles``, else 1 - score.
+        score: 0 to 1.
+        evidence: what else there is to say.
+    """
+
+    entry: UUID
+    bank: int
+    tier: Tier
+    kind: Kind
+    part: Part
+    place: int | None
+    distance: float
+    score: float
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find(
+    index: KnownIndex, probes: Sequence[Probe], *, now: float, relevance: Relevance | None = None
+) -> list[Found]:
+    """All entries that any part matches: of each entry and tier the best match, best first, then by entry.
+
+    Args:
+        index: known content.
+        probes: the parts of one content.
+        now: Unix seconds; what has expired by then matches nothing.
+        relevance: how vectors are judged; without it there are no look-alikes.
+    """
+    found: list[tuple[int, Found]] = []
+    for probe in probes:
+        found += _copies(index, probe)
+        if relevance is not None and probe.vectors is not None and len(probe.vectors):
+            found += _look_alikes(index, probe, relevance)
+    best: dict[tuple[int, Tier], Found] = {}
+    for place, match in sorted(found, key=lambda pair: -pair[1].score):
+        if index.alive(place, now):
+            best.setdefault((place, match.tier), match)
+    copied = {place for place, tier in best if tier == "copy"}
+    kept = [match for (place, tier), match in best.items() if tier == "copy" or place not in copied]
+    return sorted(kept, key=lambda match: (match.tier != "copy", -match.score, match.entry))
+
+
+def _copies(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
+    found = []
+    for kind, value in probe.hashes.items():
+        found += [(place, _made(index, place, probe, kind, 0.0, 1.0)) for place in index.equal(kind, value)]
+    if probe.pdq:
+        found += _near(index, probe, "pdq", probe.pdq, int(index.widest("pdq")))
+    if probe.shingles is not None:
+        found += _near(index, probe, "shingles", (probe.shingles,), text_bits(index.widest("text")))
+    if probe.frames:
+        found += _videos(index, probe)
+    return found
+
+
+def _near(
+    index: KnownIndex, probe: Probe, kind: Literal["pdq", "shingles"], values: Sequence[bytes], radius: int
+) -> list[tuple[int, Found]]:
+    found = []
+    for turn, hits in enumerate(index.near(kind, values, radius)):
+        for place, bits in hits:
+            limit = index.threshold(place, "pdq") if kind == "pdq" else text_bits(index.threshold(place, "text"))
+            if bits <= limit:
+                evidence = {"turned": _TURNS[turn]} if turn else {}
+                found.append((place, _made(index, place, probe, kind, bits, bits_score(bits), evidence)))
+    return found
+
+
+def _videos(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
+    """As vPDQ: the share of this video's frames that are in the known one, and of the known one's that are in this."""
+    ours: dict[int, set[int]] = defaultdict(set)
+    for number, hits in enumerate(index.near("vpdq", probe.frames, _FRAME_RADIUS)):
+        for place, _ in hits:
+            ours[place].add(number)
+    found = []
+    for place, numbers in ours.items():
+        share = len(numbers) / len(probe.frames)
+        known = index.frames(place)
+        known_share = _share_met(known, [probe.frames[number] for number in numbers])
+        score = max(share, known_share)
+        if score >= index.threshold(place, "vpdq"):
+            evidence = {"share_of_post": round(share, 4), "share_of_entry": round(known_share, 4)}
+            found.append((place, _made(index, place, probe, "vpdq", 1.0 - score, score, evidence)))
+    return found
+
+
+def _share_met(frames: Sequence[bytes], others: Sequence[bytes]) -> float:
+    """Share of frames that have one of the others within the radius."""
+    if not frames or not others:
+        return 0.0
+    first = np.unpackbits(np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), -1), axis=1)
+    second = np.unpackbits(np.frombuffer(b"".join(others), np.uint8).reshape(len(others), -1), axis=1)
+    agree = first.astype(np.float32) @ second.T.astype(np.float32)
+    apart = first.sum(axis=1)[:, None] + second.sum(axis=1)[None, :] - 2 * agree
+    return float((apart.min(axis=1) <= _FRAME_RADIUS).mean())
+
+
+def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance) -> list[tuple[int, Found]]:
+    held = index.vectors(probe.part)
+    if held is None or probe.vectors is None:
+        return []
+    known, owners = held
+    found = []
+    for vector in probe.vectors:
+        scores = relevance(probe.part, vector, known)
+        for row in np.argsort(-scores, kind="stable")[:_MOST_LOOK_ALIKES]:
+            place, score = int(owners[row]), float(scores[row])
+            if score >= index.threshold(place, "look_alike"):
+                found.append((place, _made(index, place, probe, "vector", 1.0 - score, score, tier="look_alike")))
+    return found
+
+
+def _made(
+    index: KnownIndex,
+    place: int,
+    probe: Probe,
+    kind: Kind,
+    distance: float,
+    score: float,
+    evidence: Mapping[str, Any] | None = None,
+    tier: Tier = "copy",
+) -> Found:
+    entry, bank = index.entry(place)
+    return Found(entry, bank, tier, kind, probe.part, probe.place, distance, score, evidence or {})
