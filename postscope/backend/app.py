@@ -17,7 +17,19 @@ from postscope.backend.health import Readiness
 from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
 from postscope.backend.problems import add_problem_handlers
-from postscope.backend.routes import audit, health, keys, media, posts, runs, search, webhooks
+from postscope.backend.routes import (
+    audit,
+    banks,
+    health,
+    keys,
+    media,
+    moderation,
+    posts,
+    review,
+    runs,
+    search,
+    webhooks,
+)
 from postscope.backend.routes.docs import docs_router
 from postscope.backend.runtime import Runtime
 
@@ -25,6 +37,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     posts.router,
     media.router,
     search.router,
+    banks.router,
+    moderation.router,
+    review.router,
     runs.router,
     keys.router,
     audit.router,
@@ -44,6 +59,11 @@ _TAGS: Final = [
     {"name": "posts", "description": "Posts in, out, and what became of them."},
     {"name": "media", "description": "Files that posts and searches refer to."},
     {"name": "search", "description": "By text, by image, by example, in any mixture."},
+    {"name": "banks", "description": "Known content, and what becomes of its matches."},
+    {
+        "name": "moderation",
+        "description": "Verdicts on posts, what waits for a moderator, and what follows from a match.",
+    },
     {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "keys", "description": "Who may do what."},
     {"name": "webhooks", "description": "Who is told of events."},

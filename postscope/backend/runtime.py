@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from postscope.backend import work
+from postscope.backend.banks.live import LiveBanks
 from postscope.backend.blobs import BlobStore, open_blobs
 from postscope.backend.database import Clock, Database, utc_now
 from postscope.backend.errors import BadSettings, NotReady
@@ -99,6 +100,11 @@ class Runtime:
     def fingerprints(self) -> FingerprintIndexes:
         """The fingerprints of all posts, in memory."""
         return FingerprintIndexes(self.database)
+
+    @cached_property
+    def banks(self) -> LiveBanks:
+        """All banks of known content, in memory."""
+        return LiveBanks(self.database)
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -146,6 +146,17 @@ class WebhookSettings(_Group):
         return _checked_networks(value)
 
 
+class BankSettings(_Group):
+    """Banks of known content. An entry floods when it has many matches, and people reject most of what they judge."""
+
+    flood_matches: Annotated[int, Field(ge=1)] = Field(100, description="matches within the hours below")
+    flood_hours: Annotated[float, Field(gt=0)] = 24.0
+    flood_decisions: Annotated[int, Field(ge=1)] = Field(5, description="decisions that it takes to judge an entry")
+    flood_precision: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="an entry with a smaller share of confirmed matches is quarantined"
+    )
+
+
 class ApiSettings(_Group):
     """The HTTP service."""
 
@@ -183,6 +194,7 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
+    banks: BankSettings = BankSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     reading: ReadingSettings = ReadingSettings()

@@ -17,6 +17,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
 from postscope.backend.work import Claim
 from postscope.indexing.stores.base import Stored
+from postscope.workers.bank_checks import check_banks
 from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
@@ -41,7 +42,7 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts,)
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, check_banks)
 """In this order; a later one sees what an earlier one has written."""
 
 

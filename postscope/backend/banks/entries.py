@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +30,7 @@ class NewSignal:
     value: bytes
     text: str | None = None
     place: int | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,7 @@ def add(
     return entry
 
 
-def change(
-    session: Session, entry_id: uuid.UUID, given: EntryChangeIn, caller: Caller, *, now: datetime
-) -> BankEntry:
+def change(session: Session, entry_id: uuid.UUID, given: EntryChangeIn, caller: Caller, *, now: datetime) -> BankEntry:
     """Change an entry.
 
     Raises:
@@ -210,9 +209,12 @@ def spaces(session: Session) -> dict[str, int]:
 
 def _write_content(session: Session, entry_id: uuid.UUID, content: Content) -> None:
     session.add_all(
-        BankSignal(entry_id=entry_id, kind=signal.kind, value=signal.value, text=signal.text, place=signal.place)
+        BankSignal(
+            entry_id=entry_id, kind=signal.kind, value=signal.value, text=signal.text, place=signal.place,
+            turn=signal.turn,
+        )
         for signal in content.signals
-    )
+    )  # fmt: skip
     for part, vectors in (content.vectors or {}).items():
         session.add_all(
             BankVector(
@@ -224,9 +226,9 @@ def _write_content(session: Session, entry_id: uuid.UUID, content: Content) -> N
 
 
 def _record(
-    session: Session, entry: BankEntry, action: str, actor: str, evidence: dict[str, object], now: datetime
+    session: Session, entry: BankEntry, action: str, actor: str, evidence: Mapping[str, object], now: datetime
 ) -> None:
     audit.record(
-        session, actor=actor, action=action, subject=f"bank_entry:{entry.id}", evidence=evidence, now=now
+        session, actor=actor, action=action, subject=f"bank_entry:{entry.id}", evidence=dict(evidence), now=now
     )  # fmt: skip
     changes.note(session, [entry.id], now=now)

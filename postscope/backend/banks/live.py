@@ -155,9 +155,7 @@ def of_entries(session: Session, ids: Sequence[UUID]) -> Known:
     return Known(index, {numbers[bank.id]: view_of(bank) for bank in banks}, changes.latest(session))
 
 
-def load(
-    session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]
-) -> Iterator[list[Loaded]]:
+def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]) -> Iterator[list[Loaded]]:
     """Entries with their hashes, a batch of ids at a time; what is gone is left out."""
     for ids in batches:
         entries = session.execute(

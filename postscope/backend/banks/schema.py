@@ -19,7 +19,9 @@ MAX_TEXT: Final = 100_000
 MAX_VPDQ: Final = 2_000_000
 _READERS: Final = (Role.MODERATOR,)
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f]+$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f]+$")
+]
 Note = Annotated[str, StringConstraints(max_length=5_000)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^\S+$")]
 Thresholds = dict[Annotated[str, StringConstraints(max_length=20)], FiniteFloat]
@@ -98,11 +100,10 @@ class EntryIn(_Thresholds):
         json_schema_extra={
             "examples": [
                 {"post_id": "0198f3a0-3f5e-7c11-9d43-0d4bb1b0a001", "severity": "high", "note": "scam of March"},
-                {"hashes": [{"kind": "pdq", "value": "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"}],
-                 "thresholds": {"pdq": 24}},
+                {"hashes": [{"kind": "md5", "value": "cab08b36195edb1a1231d2d09fa450e0"}], "source": "partner list"},
             ]
         }
-    )  # fmt: skip
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

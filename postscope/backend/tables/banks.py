@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Identity, Index, SmallInteger
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -84,6 +84,7 @@ class BankSignal(Base):
             the frames of a video, packed (see ``indexing.known.signals``).
         text: of kind ``text``, the text itself where it was given; None where its hash alone is known.
         place: position of the medium that it was made from; None for a text and for a hash that came alone.
+        turn: of a PDQ, which turned or mirrored form of the picture it is of, 0 the picture as it is.
     """
 
     __tablename__ = "bank_signals"
@@ -99,6 +100,7 @@ class BankSignal(Base):
     value: Mapped[bytes]
     text: Mapped[str | None]
     place: Mapped[int | None]
+    turn: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
 
 
 class BankVector(Base):

@@ -22,7 +22,6 @@ from postscope.indexing.types import Vectors
 
 EXACT: Final[tuple[Kind, ...]] = ("sha256", "md5", "text")
 VectorPart = str
-_THRESHOLDS: Final[tuple[ThresholdKind, ...]] = ("pdq", "vpdq", "text", "look_alike")
 _NEVER: Final = float("inf")
 
 
@@ -61,7 +60,7 @@ class KnownIndex:
         self._banks = Column(np.dtype(np.int32))
         self._expires = Column(np.dtype(np.float64))
         self._active = Column(np.dtype(np.bool_))
-        self._limits = {kind: Column(np.dtype(np.float32)) for kind in _THRESHOLDS}
+        self._limits = {kind: Column(np.dtype(np.float32)) for kind in DEFAULTS}
         self._widest = dict(DEFAULTS)
         self._near = {kind: HammingIndex() for kind in ("pdq", "shingles", "vpdq")}
         self._owner = {kind: Column(np.dtype(np.int32)) for kind in self._near}
@@ -140,7 +139,7 @@ class KnownIndex:
     def _update(self, place: int, entry: KnownEntry) -> None:
         self._banks.set(place, entry.bank)
         self._expires.set(place, _NEVER if entry.expires is None else entry.expires)
-        for kind in _THRESHOLDS:
+        for kind in DEFAULTS:
             self._limits[kind].set(place, self._limit(entry, kind))
         self._active.set(place, entry.active)
 
@@ -151,25 +150,25 @@ class KnownIndex:
         told = [entry for entry, _ in entries]
         self._banks.extend([entry.bank for entry in told])
         self._expires.extend([_NEVER if entry.expires is None else entry.expires for entry in told])
-        for kind in _THRESHOLDS:
+        for kind in DEFAULTS:
             self._limits[kind].extend([self._limit(entry, kind) for entry in told])
         self._active.extend([entry.active for entry in told])
         self._ids.extend([entry.id.bytes for entry in told])
-        near: dict[str, tuple[list[bytes], list[int]]] = {kind: ([], []) for kind in self._near}
+        near: dict[str, tuple[list[bytes], list[int]]] = {name: ([], []) for name in self._near}
         for place, (_, signals) in enumerate(entries, start):
-            for kind, value in _looked_up(signals):
-                if kind in EXACT:
-                    self._add_exact(kind, value, place)
+            for name, value in _looked_up(signals):
+                if name in EXACT:
+                    self._add_exact(name, value, place)
                     continue
-                near[kind][0].append(value)
-                near[kind][1].append(place)
-            frames = tuple(pdq for kind, pdq in _looked_up(signals) if kind == "vpdq")
+                near[name][0].append(value)
+                near[name][1].append(place)
+            frames = tuple(pdq for name, pdq in _looked_up(signals) if name == "vpdq")
             if frames:
                 self._frames[place] = frames
-        for kind, (values, owners) in near.items():
-            numbers = range(len(self._owner[kind]) + 1, len(self._owner[kind]) + 1 + len(values))
-            self._owner[kind].extend(owners)  # before the index: what it finds must have an owner
-            self._near[kind].append(list(zip(numbers, values, strict=True)))
+        for name, (values, owners) in near.items():
+            numbers = range(len(self._owner[name]) + 1, len(self._owner[name]) + 1 + len(values))
+            self._owner[name].extend(owners)  # before the index: what it finds must have an owner
+            self._near[name].append(list(zip(numbers, values, strict=True)))
 
     def _add_exact(self, kind: str, value: bytes, place: int) -> None:
         before = self._exact[kind].get(value)

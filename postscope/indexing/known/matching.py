@@ -25,7 +25,6 @@ Relevance = Callable[[Part, Vector, Vectors], "np.ndarray[Any, np.dtype[np.float
 
 _FRAME_RADIUS = 31
 _MOST_LOOK_ALIKES = 20
-_TURNS = ("", "90", "180", "270", "mirrored", "mirrored and 90", "mirrored and 180", "mirrored and 270")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Probe:
     Attributes:
         place: position of the medium; None for the text.
         hashes: exact ones by kind: ``sha256``, ``md5``, ``text``.
-        pdq: of a still image, whose quality is high enough; several where it is looked up turned as well.
+        pdq: of a still image whose quality is high enough; none or one.
         frames: distinct PDQs of a video's frames.
         shingles: of a text that is long enough.
         vectors: (n, dim), of this part.
@@ -72,9 +71,7 @@ class Found:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find(
-    index: KnownIndex, probes: Sequence[Probe], *, now: float, relevance: Relevance | None = None
-) -> list[Found]:
+def find(index: KnownIndex, probes: Sequence[Probe], *, now: float, relevance: Relevance | None = None) -> list[Found]:
     """All entries that any part matches: of each entry and tier the best match, best first, then by entry.
 
     Args:
@@ -114,12 +111,11 @@ def _near(
     index: KnownIndex, probe: Probe, kind: Literal["pdq", "shingles"], values: Sequence[bytes], radius: int
 ) -> list[tuple[int, Found]]:
     found = []
-    for turn, hits in enumerate(index.near(kind, values, radius)):
+    for hits in index.near(kind, values, radius):
         for place, bits in hits:
             limit = index.threshold(place, "pdq") if kind == "pdq" else text_bits(index.threshold(place, "text"))
             if bits <= limit:
-                evidence = {"turned": _TURNS[turn]} if turn else {}
-                found.append((place, _made(index, place, probe, kind, bits, bits_score(bits), evidence)))
+                found.append((place, _made(index, place, probe, kind, bits, bits_score(bits))))
     return found
 
 

@@ -121,11 +121,12 @@ def text_bits(resemblance: float) -> int:
 def check_thresholds(given: Mapping[str, float]) -> Sequence[tuple[str, str]]:
     """Problems of thresholds by kind: (kind, reason) each; none when all is well."""
     problems = []
+    limits = {str(kind): limit for kind, limit in LIMITS.items()}
     for kind, value in given.items():
-        if kind not in DEFAULTS:
-            problems.append((kind, f"there are thresholds of {', '.join(DEFAULTS)}"))
+        if kind not in limits:
+            problems.append((kind, f"there are thresholds of {', '.join(limits)}"))
             continue
-        low, high = LIMITS[kind]
+        low, high = limits[kind]
         if not low <= value <= high:
             problems.append((kind, f"must be from {low:g} to {high:g}"))
     return problems

@@ -1,0 +1,66 @@
+"""Checks posts against the banks, and says of each what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from postscope.backend.banks import probing, verdicts
+from postscope.backend.banks.judging import Judged, judge, relevance_in
+from postscope.backend.models import SpaceModel
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Media, Post
+from postscope.indexing.stores.base import Stored
+
+
+def check(
+    runtime: Runtime,
+    model: SpaceModel,
+    posts: Sequence[Post],
+    media: Mapping[UUID, Sequence[Media]],
+    points: Mapping[UUID, Stored],
+    *,
+    run_id: UUID | None = None,
+) -> int:
+    """Judge these posts and keep the verdicts.
+
+    Args:
+        runtime: of this process.
+        model: whose vectors the points have.
+        posts: as they are in the database.
+        media: of each post that has some, in order.
+        points: of each post that is in the store, with its vectors.
+        run_id: the sweep that looks; None for new posts.
+
+    Returns:
+        How many matches are new.
+    """
+    known = runtime.banks.fresh(model.encoder.space.id)
+    with runtime.database.session() as session:
+        contents = probing.of_posts(session, posts, media, points)
+    now, relevance = runtime.clock(), relevance_in(model)
+    judged: dict[UUID, Judged] = {
+        post.id: judge(known, contents[post.id], now=now, relevance=relevance) for post in posts
+    }
+    with runtime.database.session() as session:
+        return verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+
+
+def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None) -> int:
+    """Check posts again that were checked before, whatever has changed since.
+
+    Returns:
+        How many matches are new.
+    """
+    with runtime.database.session() as session:
+        posts = list(session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)))
+        media: dict[UUID, list[Media]] = {}
+        for row in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
+            media.setdefault(row.post_id, []).append(row)
+    if not posts:
+        return 0
+    model = runtime.live
+    points = {point.id: point for point in runtime.store.retrieve(model.collection, [post.id for post in posts])}
+    return check(runtime, model, posts, media, points, run_id=run_id)

@@ -1,0 +1,81 @@
+"""From what matches to a verdict: known harmless content suppresses, what could not be checked is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import numpy as np
+
+from postscope.backend.banks.live import BankView, Known
+from postscope.backend.banks.probing import Checkable
+from postscope.backend.models import SpaceModel
+from postscope.indexing.known.matching import Found, Part, Relevance, find
+from postscope.indexing.types import Vector, Vectors
+
+Verdict = Literal["match", "no_match", "could_not_check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A match and its bank. ``suppressed_by`` is an entry of a harmless bank, as near or nearer to the same part."""
+
+    found: Found
+    bank: BankView
+    suppressed_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the banks say of one content; matches best first, copies before look-alikes."""
+
+    verdict: Verdict
+    matches: tuple[Matched, ...]
+    checkable: Checkable
+    change: int
+
+
+def judge(known: Known, content: Checkable, *, now: datetime, relevance: Relevance | None = None) -> Judged:
+    """Ask the banks about one content."""
+    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance)
+    enabled = [
+        Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
+    ]
+    matches = tuple(_suppress(enabled))
+    return Judged(_verdict(matches, content), matches, content, known.change)
+
+
+def relevance_in(model: SpaceModel) -> Relevance:
+    """How alike the vectors of a space are: the calibrated relevance of a text to texts, of a picture to pictures."""
+
+    def relevance(part: Part, vector: Vector, known: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
+        scorer = model.calibration.scorer(vector, "text" if part == "text" else "image")
+        return scorer.relevance(part, known @ vector)
+
+    return relevance
+
+
+def _suppress(matches: Sequence[Matched]) -> list[Matched]:
+    harmless = [match.found for match in matches if match.bank.harmless and match.found.tier == "copy"]
+    return [
+        match if match.bank.harmless else replace(match, suppressed_by=_suppressor(match.found, harmless))
+        for match in matches
+    ]
+
+
+def _suppressor(found: Found, harmless: Sequence[Found]) -> UUID | None:
+    """A look-alike is suppressed by any harmless copy; of what is known to be harmful the nearer copy counts."""
+    for other in harmless:
+        same = (other.part, other.place) == (found.part, found.place) or found.tier == "look_alike"
+        if same and (found.tier == "look_alike" or other.score >= found.score):
+            return other.entry
+    return None
+
+
+def _verdict(matches: Sequence[Matched], content: Checkable) -> Verdict:
+    if any(match.found.tier == "copy" and not match.bank.harmless and match.suppressed_by is None for match in matches):
+        return "match"
+    return "could_not_check" if content.unchecked else "no_match"

@@ -1,0 +1,209 @@
+"""Content that is not in the banks yet: to make an entry of, or to ask the banks about without keeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+from PIL import Image
+from sqlalchemy import select
+
+from postscope.backend.banks import entries
+from postscope.backend.banks.entries import Content, NewSignal
+from postscope.backend.banks.probing import Checkable, Unchecked, media_probe, text_probe
+from postscope.backend.banks.schema import EntryIn
+from postscope.backend.blobs import BlobError
+from postscope.backend.errors import Conflict, Invalid
+from postscope.backend.fetch_errors import FetchError
+from postscope.backend.fingerprinting import keeping, making
+from postscope.backend.models import SpaceModel
+from postscope.backend.posts import get_post
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import FingerprintRow, Upload
+from postscope.indexing.fingerprints import PDQ_QUALITY, Pdq
+from postscope.indexing.known.matching import Probe
+from postscope.indexing.known.signals import Frame, pack_frames
+from postscope.indexing.media.errors import MediaError
+from postscope.indexing.normalise import normalise
+from postscope.indexing.types import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class GivenMedium:
+    """A medium that came with a question: its bytes, or why they are not there."""
+
+    data: bytes | None
+    problem: Unchecked | None = None
+
+
+def entry_content(runtime: Runtime, given: EntryIn) -> Content:
+    """The hashes and vectors of a new entry.
+
+    Raises:
+        NotFound: there is no such post.
+        Conflict: ``not_fingerprinted``: the post was not looked at yet, or has changed since.
+        Invalid: there is no such upload, its file cannot be read, or a hash is none; names the field.
+    """
+    if given.post_id is not None:
+        return _of_post(runtime, given.post_id)
+    if given.upload_id is not None:
+        return _of_file(runtime, upload_bytes(runtime, given.upload_id, "upload_id"), "upload_id")
+    content = entries.of_hashes(given.hashes)
+    texts = [signal.text for signal in content.signals if signal.text is not None]
+    if not texts:
+        return content
+    return Content(content.signals, *_in_space(runtime.live, texts=texts))
+
+
+def checkable(runtime: Runtime, model: SpaceModel, text: str | None, media: Sequence[GivenMedium]) -> Checkable:
+    """Content that is not kept, as the banks are asked about it; what cannot be read is said."""
+    probes: list[Probe] = []
+    unchecked: list[Unchecked] = []
+    if text is not None and normalise(text):
+        probe = text_probe(making.of_text(text), text_vectors(model, [text]))
+        probes += [] if probe is None else [probe]
+    for place, medium in enumerate(media):
+        if medium.data is None:
+            unchecked += [] if medium.problem is None else [medium.problem]
+            continue
+        hashes = making.of_file(medium.data)
+        try:
+            image = making.decode(medium.data, max_pixels=runtime.settings.media.max_pixels)
+        except MediaError as error:
+            probes.append(media_probe(place, hashes))
+            unchecked.append(Unchecked("media", place, error.code, error.reason))
+        else:
+            probes.append(media_probe(place, [*hashes, *making.of_image(image)], image_vectors(model, [image])))
+    return Checkable(tuple(probes), tuple(unchecked))
+
+
+def given_upload(runtime: Runtime, upload_id: UUID, field: str) -> GivenMedium:
+    """The file of an upload.
+
+    Raises:
+        Invalid: there is no such upload.
+    """
+    return GivenMedium(upload_bytes(runtime, upload_id, field))
+
+
+def given_url(runtime: Runtime, url: str, place: int) -> GivenMedium:
+    """The file at a URL, or why it cannot be had."""
+    try:
+        with runtime.fetcher.fetch(url) as fetched:
+            return GivenMedium(Path(fetched.path).read_bytes())
+    except FetchError as error:
+        return GivenMedium(None, Unchecked("media", place, error.code, error.reason))
+
+
+def upload_bytes(runtime: Runtime, upload_id: UUID, field: str) -> bytes:
+    """The bytes of an upload.
+
+    Raises:
+        Invalid: there is none, or its file cannot be read.
+    """
+    with runtime.database.session() as session:
+        upload = session.get(Upload, upload_id)
+    if upload is None:
+        raise Invalid.of(field, "there is no such upload")
+    try:
+        return runtime.blobs.get(upload.sha256)
+    except BlobError as error:
+        raise Invalid.of(field, f"its file cannot be read: {error}") from error
+
+
+def text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:
+    """Vectors of texts as those of posts are: centred, of unit length."""
+    return model.calibration.centre_texts(model.encoder.encode_texts([normalise(text) for text in texts]))
+
+
+def image_vectors(model: SpaceModel, images: Sequence[Image.Image]) -> Vectors:
+    """Vectors of pictures as those of posts are: centred, of unit length."""
+    return model.calibration.centre_images(model.encoder.encode_images(images))
+
+
+def _in_space(
+    model: SpaceModel, *, texts: Sequence[str] = (), images: Sequence[Image.Image] = ()
+) -> tuple[str, dict[str, Vectors]]:
+    vectors: dict[str, Vectors] = {}
+    if texts:
+        vectors["text"] = text_vectors(model, texts)
+    if images:
+        vectors["media"] = image_vectors(model, images)
+    return model.encoder.space.id, vectors
+
+
+def _of_file(runtime: Runtime, data: bytes, field: str) -> Content:
+    signals = _file_signals(data, 0)
+    try:
+        image = making.decode(data, max_pixels=runtime.settings.media.max_pixels)
+    except MediaError as error:
+        raise Invalid.of(field, f"its file cannot be read: {error.reason}") from error
+    return Content([*signals, *_picture_signals(image, 0)], *_in_space(runtime.live, images=[image]))
+
+
+def _of_post(runtime: Runtime, post_id: UUID) -> Content:
+    with runtime.database.session() as session:
+        post, media = get_post(session, post_id)
+        rows = list(
+            session.scalars(
+                select(FingerprintRow).where(FingerprintRow.post_id == post_id).order_by(FingerprintRow.seq)
+            )
+        )
+        known = keeping.known(session, [post_id]).get(post_id)
+    if known != keeping.content_key(post, media):
+        raise Conflict("the post has no fingerprints of its present content yet; see its status",
+                       code="not_fingerprinted")  # fmt: skip
+    signals: list[NewSignal] = [
+        NewSignal("text" if row.kind == "text" else "shingles", row.value, post.text if row.kind == "text" else None)
+        for row in rows
+        if row.media_id is None and row.kind in ("text", "shingles")
+    ]
+    for medium in media:
+        own = [row for row in rows if row.media_id == medium.id]
+        signals += [
+            NewSignal(row.kind, row.value, None, medium.position)  # type: ignore[arg-type]
+            for row in own
+            if row.kind in ("sha256", "md5")
+        ]
+        frames = [
+            Frame(row.value, row.quality, row.seconds or 0.0)
+            for row in own
+            if row.kind == "pdq" and row.frame is not None
+        ]
+        if frames:
+            signals.append(NewSignal("vpdq", pack_frames(frames), None, medium.position))
+        elif any(row.kind == "pdq" for row in own) and medium.sha256 is not None:
+            signals += _picture_signals_of(runtime, medium.sha256, medium.position)
+    model = runtime.live
+    stored = runtime.store.retrieve(model.collection, [post_id])
+    vectors: dict[str, Vectors] = {}
+    if stored and "text" in stored[0].dense:
+        vectors["text"] = np.asarray(stored[0].dense["text"], np.float32)[None]
+    if stored and "media" in stored[0].multi:
+        vectors["media"] = stored[0].multi["media"]
+    return Content(signals, model.encoder.space.id, vectors)
+
+
+def _picture_signals_of(runtime: Runtime, sha256: str, place: int) -> list[NewSignal]:
+    try:
+        image = making.decode(runtime.blobs.get(sha256), max_pixels=runtime.settings.media.max_pixels)
+    except (BlobError, MediaError) as error:
+        raise Conflict(f"medium {place}: its file cannot be read any more: {error}", code="file_lost") from error
+    return _picture_signals(image, place)
+
+
+def _file_signals(data: bytes, place: int) -> list[NewSignal]:
+    return [NewSignal(made.kind, made.value, None, place) for made in making.of_file(data)]  # type: ignore[arg-type]
+
+
+def _picture_signals(image: Image.Image, place: int) -> list[NewSignal]:
+    """PDQ of the picture as it is and as whoever turns or mirrors it makes it: a turned copy is a copy too."""
+    pdq = Pdq()
+    made = pdq.fingerprint(image)
+    if made is None or made.quality < PDQ_QUALITY:
+        return []
+    turned = dict.fromkeys([made.value, *pdq.turned(image)])
+    return [NewSignal("pdq", value, None, place, turn) for turn, value in enumerate(turned)]

@@ -1,0 +1,137 @@
+"""Keeps what the banks say of posts, and lets follow what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from postscope.backend.banks import actions, hygiene, queueing
+from postscope.backend.banks.catalogue import new_id
+from postscope.backend.banks.judging import Judged, Matched
+from postscope.backend.banks.probing import told_of
+from postscope.backend.settings import BankSettings
+from postscope.backend.tables import BankEntry, BankMatch, Post, PostCheck
+
+
+def keep(
+    session: Session,
+    posts: Sequence[Post],
+    judged: Mapping[UUID, Judged],
+    settings: BankSettings,
+    *,
+    now: datetime,
+    run_id: UUID | None = None,
+) -> int:
+    """Write these verdicts in place of earlier ones; repeated, nothing changes.
+
+    Args:
+        session: one transaction for all of it, what follows (tags, reviews, webhooks) among it.
+        posts: those that were judged; one that has changed or is gone meanwhile is left out.
+        judged: by post.
+        settings: when an entry floods.
+        now: the time.
+        run_id: the sweep that looked; None for new posts.
+
+    Returns:
+        How many matches are new.
+    """
+    there = _unchanged(session, posts)
+    kept = [post for post in posts if post.id in there]
+    if not kept:
+        return 0
+    _keep_checks(session, kept, judged, now)
+    _forget_matches(session, kept, judged)
+    fresh = _keep_matches(session, kept, judged, now, run_id)
+    queueing.follow_checks(session, {post.id: judged[post.id] for post in kept}, now=now)
+    if any(judged[post.id].matches for post in kept):
+        actions.take(session, kept, now=now)
+        hygiene.watch(session, {match.entry_id for match in fresh}, settings, now=now)
+    return len(fresh)
+
+
+def _unchanged(session: Session, posts: Sequence[Post]) -> set[UUID]:
+    rows = session.execute(
+        select(Post.id, Post.version).where(Post.id.in_([post.id for post in posts])).with_for_update(key_share=True)
+    )
+    versions = {row.id: row.version for row in rows}
+    return {post.id for post in posts if versions.get(post.id) == post.version}
+
+
+def _keep_checks(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged], now: datetime) -> None:
+    rows = insert(PostCheck).values(
+        [
+            {
+                "post_id": post.id,
+                "version": post.version,
+                "verdict": judged[post.id].verdict,
+                "change": judged[post.id].change,
+                "unchecked": told_of(judged[post.id].checkable.unchecked),
+                "checked_at": now,
+            }
+            for post in posts
+        ]
+    )
+    fields = ("version", "verdict", "change", "unchecked", "checked_at")
+    session.execute(
+        rows.on_conflict_do_update(index_elements=["post_id"], set_={name: rows.excluded[name] for name in fields})
+    )
+
+
+def _forget_matches(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged]) -> None:
+    """What does not match any more is kept for those who decided on it, and shown no more."""
+    rows = session.execute(
+        select(BankMatch.id, BankMatch.post_id, BankMatch.entry_id, BankMatch.tier).where(
+            BankMatch.post_id.in_([post.id for post in posts]), BankMatch.current
+        )
+    ).all()
+    holds = {(post_id, match.found.entry, match.found.tier) for post_id, one in judged.items() for match in one.matches}
+    gone = [row.id for row in rows if (row.post_id, row.entry_id, row.tier) not in holds]
+    if gone:
+        session.execute(update(BankMatch).where(BankMatch.id.in_(gone)).values(current=False))
+
+
+def _keep_matches(
+    session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged], now: datetime, run_id: UUID | None
+) -> list[BankMatch]:
+    rows = [_row(post.id, match, now, run_id) for post in posts for match in judged[post.id].matches]
+    there = set(session.scalars(select(BankEntry.id).where(BankEntry.id.in_({row["entry_id"] for row in rows}))))
+    rows = [row for row in rows if row["entry_id"] in there]  # the others were removed while we looked
+    if not rows:
+        return []
+    given = insert(BankMatch).values(rows)
+    fields = ("kind", "score", "distance", "part", "place", "evidence", "suppressed_by")
+    written = given.on_conflict_do_update(
+        index_elements=["post_id", "entry_id", "tier"],
+        set_={name: given.excluded[name] for name in fields} | {"current": True},
+    )
+    # A row that was inserted, not updated, has no deleting transaction.
+    fresh = session.execute(written.returning(BankMatch.id, text("(bank_matches.xmax = 0) AS inserted"))).all()
+    ids = [row.id for row in fresh if row.inserted]
+    return list(session.scalars(select(BankMatch).where(BankMatch.id.in_(ids)).order_by(BankMatch.id)))
+
+
+def _row(post_id: UUID, match: Matched, now: datetime, run_id: UUID | None) -> dict[str, Any]:
+    found = match.found
+    return {
+        "id": new_id(),
+        "post_id": post_id,
+        "bank_id": match.bank.id,
+        "entry_id": found.entry,
+        "tier": found.tier,
+        "kind": found.kind,
+        "score": found.score,
+        "distance": found.distance,
+        "part": found.part,
+        "place": found.place,
+        "evidence": dict(found.evidence),
+        "suppressed_by": match.suppressed_by,
+        "current": True,
+        "run_id": run_id,
+        "created_at": now,
+    }

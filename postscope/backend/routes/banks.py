@@ -1,0 +1,223 @@
+"""Banks of known content and their entries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from postscope.backend.auth import Caller, Role, require
+from postscope.backend.banks import catalogue, entries, hygiene, making
+from postscope.backend.banks.schema import BankChangeIn, BankIn, EntryChangeIn, EntryIn, Severity
+from postscope.backend.routes.state import runtime_of
+from postscope.backend.tables import Bank, BankEntry, BankSignal
+from postscope.indexing.known.signals import write_vpdq
+
+router = APIRouter(prefix="/v1/banks", tags=["banks"])
+
+Reader = Annotated[Caller, Depends(require(Role.MODERATOR, Role.ANALYST, Role.PRODUCT))]
+
+
+class PrecisionOut(BaseModel):
+    """How often people agreed with matches; ``precision`` is null while nobody has decided any."""
+
+    matches: int
+    confirmed: int
+    rejected: int
+    precision: float | None
+
+    @classmethod
+    def of(cls, told: hygiene.Precision) -> PrecisionOut:
+        """As the API shows it."""
+        return cls(
+            matches=told.matches, confirmed=told.confirmed, rejected=told.rejected, precision=told.precision
+        )  # fmt: skip
+
+
+class BankOut(BaseModel):
+    """One bank."""
+
+    id: UUID
+    name: str = Field(examples=["known spam"])
+    description: str
+    harmless: bool
+    enabled: bool
+    readers: list[str]
+    writers: list[str]
+    entries: int
+    hygiene: PrecisionOut
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class BankList(BaseModel):
+    """By name."""
+
+    banks: list[BankOut]
+
+
+class SignalOut(BaseModel):
+    """One hash of an entry, written as Meta's ``threatexchange`` writes it."""
+
+    kind: str = Field(examples=["pdq"])
+    value: str
+    place: int | None = Field(description="position of the medium it is of; null for a text or a hash given alone")
+    turn: int = Field(description="which turned or mirrored form of the picture; 0 as it is")
+
+
+class EntryOut(BaseModel):
+    """One entry."""
+
+    id: UUID
+    bank_id: UUID
+    origin: Literal["post", "upload", "hash"]
+    post_id: UUID | None
+    severity: Severity
+    source: str
+    note: str
+    tags: list[str]
+    thresholds: dict[str, float]
+    enabled: bool
+    expires_at: datetime | None
+    quarantined_at: datetime | None
+    quarantine_reason: str | None
+    signals: list[SignalOut]
+    hygiene: PrecisionOut
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class EntryPage(BaseModel):
+    """The oldest first; ``next_after`` asks for those after these."""
+
+    entries: list[EntryOut]
+    next_after: UUID | None
+
+
+@router.post("", status_code=201, summary="Make a bank")
+def create_bank(
+    request: Request, given: BankIn, caller: Annotated[Caller, Depends(require(Role.MODERATOR))]
+) -> BankOut:
+    """Make a bank. Those who may change it may also see it."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        return _bank(session, catalogue.create(session, given, caller, now=runtime.clock()))
+
+
+@router.get("", summary="List banks")
+def list_banks(request: Request, caller: Reader) -> BankList:
+    """The banks that the caller may see, with how good their matches were."""
+    with runtime_of(request).database.session() as session:
+        found = catalogue.visible(session, caller)
+        ids = [bank.id for bank in found]
+        sizes, told = catalogue.sizes(session, ids), hygiene.of_banks(session, ids)
+        return BankList(banks=[_bank_out(bank, sizes.get(bank.id, 0), told[bank.id]) for bank in found])
+
+
+@router.get("/{bank_id}", summary="Read a bank")
+def read_bank(bank_id: UUID, request: Request, caller: Reader) -> BankOut:
+    """One bank."""
+    with runtime_of(request).database.session() as session:
+        return _bank(session, catalogue.readable(session, bank_id, caller))
+
+
+@router.patch("/{bank_id}", summary="Change a bank")
+def change_bank(bank_id: UUID, given: BankChangeIn, request: Request, caller: Reader) -> BankOut:
+    """Rename it, switch it on or off, say who sees and changes it. What is not named stays."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        return _bank(session, catalogue.change(session, bank_id, given, caller, now=runtime.clock()))
+
+
+@router.delete("/{bank_id}", status_code=204, summary="Remove a bank")
+def delete_bank(bank_id: UUID, request: Request, caller: Reader) -> Response:
+    """Remove a bank with its entries and their matches."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        catalogue.remove(session, bank_id, caller, now=runtime.clock())
+    return Response(status_code=204)
+
+
+@router.post("/{bank_id}/entries", status_code=201, summary="Add an entry")
+def add_entry(bank_id: UUID, request: Request, caller: Reader, given: Annotated[EntryIn, Body()]) -> EntryOut:
+    """Add known content: a post, an upload, or hashes alone. New posts are checked with it within seconds; for posts
+    that are here already start a retro-match."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        catalogue.writable(session, bank_id, caller)
+    content = making.entry_content(runtime, given)
+    with runtime.database.session() as session:
+        return _entry(session, entries.add(session, bank_id, given, content, caller, now=runtime.clock()))
+
+
+@router.get("/{bank_id}/entries", summary="List entries")
+def list_entries(
+    bank_id: UUID,
+    request: Request,
+    caller: Reader,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> EntryPage:
+    """Entries of a bank with their hashes and how good their matches were."""
+    with runtime_of(request).database.session() as session:
+        found = entries.page(session, bank_id, caller, after=after, limit=limit)
+        ids = [entry.id for entry in found]
+        hashes, told = entries.signals(session, ids), hygiene.of_entries(session, ids)
+        return EntryPage(
+            entries=[_entry_out(entry, hashes[entry.id], told[entry.id]) for entry in found],
+            next_after=ids[-1] if len(ids) == limit else None,
+        )
+
+
+@router.get("/entries/{entry_id}", summary="Read an entry")
+def read_entry(entry_id: UUID, request: Request, caller: Reader) -> EntryOut:
+    """One entry."""
+    with runtime_of(request).database.session() as session:
+        return _entry(session, entries.get(session, entry_id, caller))
+
+
+@router.patch("/entries/{entry_id}", summary="Change an entry")
+def change_entry(entry_id: UUID, given: EntryChangeIn, request: Request, caller: Reader) -> EntryOut:
+    """Change an entry; its hashes stay. A widened one matches new posts at once, earlier ones after a retro-match."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        return _entry(session, entries.change(session, entry_id, given, caller, now=runtime.clock()))
+
+
+@router.delete("/entries/{entry_id}", status_code=204, summary="Remove an entry")
+def delete_entry(entry_id: UUID, request: Request, caller: Reader) -> Response:
+    """Remove an entry with its matches. To keep those, switch it off instead."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        entries.remove(session, entry_id, caller, now=runtime.clock())
+    return Response(status_code=204)
+
+
+def _bank(session: Any, bank: Bank) -> BankOut:
+    told = hygiene.of_banks(session, [bank.id])[bank.id]
+    return _bank_out(bank, catalogue.sizes(session, [bank.id]).get(bank.id, 0), told)
+
+
+def _bank_out(bank: Bank, size: int, told: hygiene.Precision) -> BankOut:
+    columns = {column.key: getattr(bank, column.key) for column in Bank.__table__.columns}
+    return BankOut(**columns, entries=size, hygiene=PrecisionOut.of(told))
+
+
+def _entry(session: Any, entry: BankEntry) -> EntryOut:
+    hashes = entries.signals(session, [entry.id])[entry.id]
+    return _entry_out(entry, hashes, hygiene.of_entries(session, [entry.id])[entry.id])
+
+
+def _entry_out(entry: BankEntry, signals: list[BankSignal], told: hygiene.Precision) -> EntryOut:
+    columns = {column.key: getattr(entry, column.key) for column in BankEntry.__table__.columns}
+    return EntryOut(**columns, signals=[_signal_out(row) for row in signals], hygiene=PrecisionOut.of(told))
+
+
+def _signal_out(row: BankSignal) -> SignalOut:
+    value = write_vpdq(row.value) if row.kind == "vpdq" else row.value.hex()
+    return SignalOut(kind=row.kind, value=value, place=row.place, turn=row.turn)
