@@ -96,7 +96,7 @@ def of_post(session: Session, post_id: UUID, caller: Caller) -> ModerationOut:
     late = {"part": "text", "place": None, "code": "not_checked", "reason": "the post has not been checked yet"}
     return ModerationOut(
         post_id=post_id,
-        verdict=check.verdict if check else "could_not_check",  # type: ignore[arg-type]
+        verdict=check.verdict if check else "could_not_check",
         current=check is not None and check.version == post.version,
         checked_at=check.checked_at if check else None,
         unchecked=[UncheckedOut.model_validate(item) for item in (check.unchecked if check else [late])],
@@ -176,7 +176,7 @@ def of_hits(session: Session, ids: Sequence[UUID], caller: Caller) -> Mapping[UU
     tags, held = _tags(session, ids), _held(session, ids)
     return {
         post_id: HitModeration(
-            verdict=checks.get(post_id),  # type: ignore[arg-type]
+            verdict=checks.get(post_id),
             banks=sorted(banks[post_id]),
             held=post_id in held,
             tags=sorted(tags[post_id]),
@@ -196,11 +196,11 @@ def _kept_match(match: BankMatch, bank: Bank, severity: str) -> MatchOut:
         kind=match.kind,
         score=round(match.score, 4),
         distance=round(match.distance, 4),
-        part=match.part,  # type: ignore[arg-type]
+        part=match.part,
         place=match.place,
         evidence=match.evidence,
         suppressed_by=match.suppressed_by,
-        decision=match.decision,  # type: ignore[arg-type]
+        decision=match.decision,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -111,7 +111,9 @@ def _keep_matches(
         set_={name: given.excluded[name] for name in fields} | {"current": True},
     )
     # A row that was inserted, not updated, has no deleting transaction.
-    fresh = session.execute(written.returning(BankMatch.id, text("(bank_matches.xmax = 0) AS inserted"))).all()
+    fresh = session.execute(
+        written.returning(BankMatch.id, literal_column("bank_matches.xmax = 0").label("inserted"))
+    ).all()
     ids = [row.id for row in fresh if row.inserted]
     return list(session.scalars(select(BankMatch).where(BankMatch.id.in_(ids)).order_by(BankMatch.id)))
 

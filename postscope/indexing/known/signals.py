@@ -22,7 +22,7 @@ ThresholdKind = Literal["pdq", "vpdq", "text", "look_alike"]
 
 UNRELATED_BITS: Final = 128
 """Bits in which two unrelated fingerprints of 256 bits differ."""
-DEFAULTS: Final[Mapping[ThresholdKind, float]] = {"pdq": PDQ_RADIUS, "vpdq": 0.8, "text": 0.7, "look_alike": 0.9}
+DEFAULTS: Final[Mapping[ThresholdKind, float]] = {"pdq": PDQ_RADIUS, "vpdq": 0.8, "text": 0.6, "look_alike": 0.9}
 """PDQ: at most so many bits apart. vPDQ: at least so large a share of frames. Text: at least so alike. Look-alikes: at
 least so relevant, as the calibration of the space tells it."""
 LIMITS: Final[Mapping[ThresholdKind, tuple[float, float]]] = {

@@ -1,0 +1,260 @@
+"""Banks: what a new post is checked against, who sees it, and that what could not be checked is never harmless."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from postscope.backend.auth import Role
+from postscope.backend.tables import Media
+from postscope.backend.work import Stage
+from tests.conftest import SetClock
+from tests.contracts.test_fingerprinters import picture
+from tests.workers.bank_desk import SCAM, BankDesk, banks
+
+__all__ = ["banks"]
+
+
+def noisy(seed: int = 1, amount: int = 6) -> Image.Image:
+    """The same picture after a bad journey."""
+    image = picture(seed)
+    grain = np.random.default_rng(seed).integers(-amount, amount + 1, (image.height, image.width, 3))
+    return Image.fromarray(np.clip(np.asarray(image.convert("RGB")).astype(int) + grain, 0, 255).astype(np.uint8))
+
+
+def test_a_text_entry_matches_the_same_words_however_they_are_dressed(banks: BankDesk) -> None:
+    entry = banks.text_entry(banks.bank())
+    same = banks.verdict(banks.post(f"{SCAM.upper()}!!! https://a.example/x"))
+    assert same["verdict"] == "match" and same["current"]
+    [match] = same["copies"]
+    assert (match["entry_id"], match["kind"], match["score"], match["part"]) == (entry["id"], "text", 1, "text")
+    edited = banks.verdict(banks.post(SCAM.replace("single day", "single afternoon")))
+    assert [match["kind"] for match in edited["copies"]] == ["shingles"]
+    assert 0.6 <= edited["copies"][0]["score"] < 1
+    other = banks.verdict(banks.post("The tide is out and the harbour is full of gulls this morning"))
+    assert (other["verdict"], other["copies"]) == ("no_match", [])
+
+
+def test_a_picture_is_found_again_after_a_bad_journey_and_mirrored(banks: BankDesk) -> None:
+    entry = banks.entry(banks.bank(), upload_id=banks.upload(picture(1)), severity="high")
+    assert {"pdq", "md5", "sha256"} == {signal["kind"] for signal in entry["signals"]}
+    exact = banks.verdict(banks.post(uploads=[banks.upload(picture(1))]))
+    assert exact["copies"][0]["score"] == 1
+    for copy in (noisy(), ImageOps.mirror(noisy()), noisy().rotate(90, expand=True)):
+        found = banks.verdict(banks.post(uploads=[banks.upload(copy, "JPEG")]))
+        assert found["verdict"] == "match"
+        [match] = found["copies"]
+        assert match["kind"] == "pdq" and 0 < match["distance"] <= 31
+        assert (match["part"], match["place"], match["severity"]) == ("media", 0, "high")
+    assert banks.verdict(banks.post(uploads=[banks.upload(picture(2))]))["verdict"] == "no_match"
+
+
+def test_an_entry_made_from_a_post_knows_all_its_parts(banks: BankDesk) -> None:
+    original = banks.post(SCAM, uploads=[banks.upload(picture(3))])
+    entry = banks.entry(banks.bank(), post_id=str(original))
+    assert {"text", "shingles", "pdq", "md5", "sha256"} == {signal["kind"] for signal in entry["signals"]}
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "match"
+    assert banks.verdict(banks.post("something else entirely here", uploads=[banks.upload(picture(3), "JPEG")]))[
+        "copies"
+    ]
+
+
+def test_hashes_alone_are_enough(banks: BankDesk) -> None:
+    import hashlib
+
+    from tests.media_files import sound
+
+    data = sound("PNG")
+    hashes = [{"kind": "md5", "value": hashlib.md5(data).hexdigest().upper()}]
+    banks.entry(banks.bank(), hashes=hashes)
+    found = banks.verdict(banks.post(uploads=[banks.upload(data)]))
+    assert [match["kind"] for match in found["copies"]] == ["md5"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"hashes": [{"kind": "pdq", "value": "abc"}]}, "hashes.0.value"),
+        ({"hashes": [{"kind": "pdq", "value": "g" * 64}]}, "hashes.0.value"),
+        ({"hashes": [{"kind": "vpdq", "value": "[1]"}]}, "hashes.0.value"),
+        ({"hashes": [{"kind": "text", "value": "!?"}]}, "hashes.0.value"),
+        ({"hashes": [{"kind": "tmk", "value": "00"}]}, "hashes.0.kind"),
+        ({"hashes": []}, "body"),
+        ({"upload_id": str(uuid4())}, "upload_id"),
+        ({"hashes": [{"kind": "md5", "value": "0" * 32}], "thresholds": {"pdq": 200}}, "body"),
+        ({"hashes": [{"kind": "md5", "value": "0" * 32}], "thresholds": {"md5": 1}}, "body"),
+        ({"hashes": [{"kind": "md5", "value": "0" * 32}], "expires_at": "2026-01-01T00:00:00"}, "expires_at"),
+        ({"hashes": [{"kind": "md5", "value": "0" * 32}], "severity": "extreme"}, "severity"),
+    ],
+)
+def test_a_bad_entry_names_the_field_and_nothing_is_kept(banks: BankDesk, body: dict[str, object], field: str) -> None:
+    bank = banks.bank()
+    problem = banks.ask("POST", f"/v1/banks/{bank}/entries", body, status=422)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert banks.ask("GET", f"/v1/banks/{bank}/entries")["entries"] == []
+
+
+def test_a_missing_post_and_one_that_was_not_looked_at_make_no_entry(banks: BankDesk) -> None:
+    bank = banks.bank()
+    banks.entry(bank, post_id=str(uuid4()), status=404)
+    waiting = banks.post(SCAM, run=False)
+    assert banks.entry(bank, post_id=str(waiting), status=409)["code"] == "not_fingerprinted"
+
+
+def test_an_own_threshold_narrows_and_widens(banks: BankDesk) -> None:
+    bank = banks.bank()
+    narrow = banks.entry(bank, upload_id=banks.upload(picture(1)), thresholds={"pdq": 0})
+    copy = banks.upload(noisy(amount=40), "JPEG")
+    assert banks.verdict(banks.post(uploads=[copy]))["verdict"] == "no_match"
+    banks.ask("PATCH", f"/v1/banks/entries/{narrow['id']}", {"thresholds": {"pdq": 60}})
+    assert banks.verdict(banks.post(uploads=[copy]))["verdict"] == "match"
+
+
+def test_disabled_expired_and_removed_entries_match_nothing(banks: BankDesk, clock: SetClock) -> None:
+    bank = banks.bank()
+    entry = banks.text_entry(bank, expires_at="2026-03-02T13:00:00Z")
+    path = f"/v1/banks/entries/{entry['id']}"
+    banks.ask("PATCH", path, {"enabled": False})
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "no_match"
+    banks.ask("PATCH", path, {"enabled": True})
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "match"
+    banks.ask("PATCH", f"/v1/banks/{bank}", {"enabled": False})
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "no_match"
+    banks.ask("PATCH", f"/v1/banks/{bank}", {"enabled": True})
+    clock.forward(hours=2)
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "no_match"
+    banks.ask("PATCH", path, {"expires_at": None})
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "match"
+    banks.ask("DELETE", path, status=204)
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "no_match"
+    banks.ask("GET", path, status=404)
+
+
+def test_a_harmless_bank_suppresses_and_says_so(banks: BankDesk) -> None:
+    banks.text_entry(banks.bank("scams"), SCAM)
+    known = banks.text_entry(banks.bank("satire", harmless=True), SCAM)
+    found = banks.verdict(banks.post(SCAM))
+    assert found["verdict"] == "no_match"
+    by_bank = {match["bank"]: match for match in found["copies"]}
+    assert by_bank["scams"]["suppressed_by"] == known["id"]
+    assert by_bank["satire"]["harmless"] and by_bank["satire"]["suppressed_by"] is None
+    # nearer to what is harmful than to what is harmless: it is a match
+    edited = SCAM.replace("wallet", "address")
+    banks.text_entry(banks.ask("GET", "/v1/banks")["banks"][1]["id"], edited)
+    assert banks.verdict(banks.post(edited))["verdict"] == "match"
+
+
+def test_a_corrupt_file_could_not_be_checked_and_waits_for_a_moderator(banks: BankDesk, truncated_jpeg: bytes) -> None:
+    banks.text_entry(banks.bank())
+    post = banks.post("a harmless text about the weather of today", uploads=[banks.upload(truncated_jpeg)])
+    found = banks.verdict(post)
+    assert found["verdict"] == "could_not_check"
+    [part] = found["unchecked"]
+    assert (part["part"], part["place"]) == ("media", 0)
+    assert part["code"] in ("truncated", "corrupt") and part["reason"]
+    [item] = banks.ask("GET", "/v1/moderation/queue?kind=could_not_check")["items"]
+    assert item["post_id"] == str(post) and part["reason"] in item["reason"]
+    # a match in another part is a match all the same, and still says what was not looked at
+    other = banks.verdict(banks.post(SCAM, uploads=[banks.upload(truncated_jpeg)]))
+    assert other["verdict"] == "match" and other["unchecked"]
+
+
+def test_a_medium_that_waits_is_checked_when_it_arrives(banks: BankDesk) -> None:
+    bank = banks.bank()
+    banks.entry(bank, upload_id=banks.upload(picture(1)))
+    upload = banks.upload(picture(1))
+    [post] = banks.desk.post({"external_id": "w", "text": "look", "media": [{"url": "https://a.example/p.png"}]})
+    banks.desk.run(Stage.INDEX, Stage.ENRICH)
+    assert banks.verdict(post)["verdict"] == "could_not_check"
+    assert [part["code"] for part in banks.verdict(post)["unchecked"]] == ["waiting"]
+    assert len(banks.ask("GET", "/v1/moderation/queue")["items"]) == 1
+    _arrive(banks, post, upload)
+    assert banks.verdict(post)["verdict"] == "match"
+    assert banks.ask("GET", "/v1/moderation/queue")["items"] == []
+
+
+def _arrive(banks: BankDesk, post: object, upload: str) -> None:
+    """As the extract stage notes that it has fetched the file."""
+    from postscope.backend import work
+    from postscope.backend.tables import Upload
+
+    with banks.runtime.database.session() as session:
+        held = session.get(Upload, upload)
+        assert held is not None
+        medium = session.query(Media).filter_by(post_id=post).one()
+        medium.state, medium.sha256, medium.mime = "ready", held.sha256, held.mime
+        work.add(session, Stage.INDEX, [medium.post_id], now=banks.runtime.clock(), request_id=None)
+    banks.desk.run(Stage.INDEX, Stage.ENRICH)
+
+
+def test_a_post_that_nobody_has_checked_is_not_called_harmless(banks: BankDesk) -> None:
+    post = banks.post(SCAM, run=False)
+    found = banks.verdict(post)
+    assert (found["verdict"], found["current"], found["checked_at"]) == ("could_not_check", False, None)
+    assert found["unchecked"][0]["code"] == "not_checked"
+    banks.ask("GET", f"/v1/posts/{uuid4()}/moderation", status=404)
+
+
+def test_roles_decide_who_sees_and_changes_a_bank(banks: BankDesk) -> None:
+    bank = banks.bank("secret", readers=["moderator", "analyst"], writers=["moderator"])
+    entry = banks.text_entry(bank)
+    post = banks.post(SCAM)
+    assert banks.ask("GET", f"/v1/banks/{bank}", role=Role.ANALYST)["name"] == "secret"
+    banks.ask("PATCH", f"/v1/banks/{bank}", {"enabled": False}, role=Role.ANALYST, status=403)
+    banks.ask("DELETE", f"/v1/banks/entries/{entry['id']}", role=Role.ANALYST, status=403)
+    banks.ask("GET", f"/v1/banks/{bank}", role=Role.PRODUCT, status=404)
+    banks.ask("GET", f"/v1/banks/entries/{entry['id']}", role=Role.PRODUCT, status=404)
+    banks.ask("PATCH", f"/v1/banks/entries/{entry['id']}", {"enabled": False}, role=Role.PRODUCT, status=404)
+    assert banks.ask("GET", "/v1/banks", role=Role.PRODUCT)["banks"] == []
+    banks.ask("POST", "/v1/banks", {"name": "mine"}, role=Role.ANALYST, status=403)
+    banks.ask("GET", "/v1/banks", role=Role.INGEST, status=403)
+    seen, hidden = banks.verdict(post), banks.verdict(post, Role.PRODUCT)
+    assert (len(seen["copies"]), seen["withheld"]) == (1, 0)
+    assert (hidden["verdict"], hidden["copies"], hidden["withheld"]) == ("match", [], 1)
+
+
+def test_names_are_taken_once_and_every_change_is_in_the_audit_log(banks: BankDesk) -> None:
+    bank = banks.bank("one")
+    assert banks.ask("POST", "/v1/banks", {"name": "one"}, status=409)["code"] == "bank_exists"
+    banks.bank("two")
+    assert banks.ask("PATCH", f"/v1/banks/{bank}", {"name": "two"}, status=409)["code"] == "bank_exists"
+    entry = banks.text_entry(bank)
+    banks.ask("PATCH", f"/v1/banks/entries/{entry['id']}", {"severity": "critical"})
+    banks.ask("DELETE", f"/v1/banks/{bank}", status=204)
+    assert banks.audit() == ["bank.remove", "bank_entry.change", "bank_entry.add", "bank.create", "bank.create"]
+    assert banks.ask("GET", "/v1/audit/verify", role=Role.ADMIN)["intact"]
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "no_match"
+
+
+def test_content_that_is_not_kept_is_judged_too(banks: BankDesk, truncated_jpeg: bytes) -> None:
+    bank = banks.bank()
+    banks.text_entry(bank)
+    banks.entry(bank, upload_id=banks.upload(picture(1)))
+    told = banks.ask("POST", "/api/ml/moderation", {"text": SCAM})["banks"]
+    assert told["verdict"] == "match" and told["post_id"] is None and told["copies"][0]["id"] is None
+    images = [{"upload_id": banks.upload(noisy(), "JPEG")}]
+    assert banks.ask("POST", "/api/ml/moderation", {"images": images})["banks"]["verdict"] == "match"
+    broken = {"text": "fine weather today", "images": [{"upload_id": banks.upload(truncated_jpeg)}]}
+    told = banks.ask("POST", "/api/ml/moderation", broken)["banks"]
+    assert told["verdict"] == "could_not_check" and told["unchecked"][0]["place"] == 0
+    post = banks.post(SCAM)
+    assert banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})["banks"]["verdict"] == "match"
+    banks.ask("POST", "/api/ml/moderation", {"post_id": str(post), "text": "x"}, status=422)
+    banks.ask("POST", "/api/ml/moderation", {}, status=422)
+    banks.ask("POST", "/api/ml/moderation", {"images": [{"upload_id": str(uuid4())}]}, status=422)
+    banks.ask("POST", "/api/ml/moderation", {"post_id": str(uuid4())}, status=404)
+
+
+def test_an_edited_post_is_judged_as_it_is_now(banks: BankDesk) -> None:
+    banks.text_entry(banks.bank())
+    [post] = banks.desk.post({"external_id": "e", "text": SCAM})
+    banks.desk.run(Stage.INDEX, Stage.ENRICH)
+    assert banks.verdict(post)["verdict"] == "match"
+    banks.desk.post({"external_id": "e", "text": "The tide is out and the harbour is full of gulls"})
+    assert not banks.verdict(post)["current"]
+    banks.desk.run(Stage.INDEX, Stage.ENRICH)
+    found = banks.verdict(post)
+    assert (found["verdict"], found["copies"], found["current"]) == ("no_match", [], True)
