@@ -28,7 +28,8 @@ def noisy(seed: int = 1, amount: int = 6) -> Image.Image:
 def test_a_text_entry_matches_the_same_words_however_they_are_dressed(banks: BankDesk) -> None:
     entry = banks.text_entry(banks.bank())
     same = banks.verdict(banks.post(f"{SCAM.upper()}!!! https://a.example/x"))
-    assert same["verdict"] == "match" and same["current"]
+    assert same["verdict"] == "match"
+    assert same["current"]
     [match] = same["copies"]
     assert (match["entry_id"], match["kind"], match["score"], match["part"]) == (entry["id"], "text", 1, "text")
     edited = banks.verdict(banks.post(SCAM.replace("single day", "single afternoon")))
@@ -47,7 +48,8 @@ def test_a_picture_is_found_again_after_a_bad_journey_and_mirrored(banks: BankDe
         found = banks.verdict(banks.post(uploads=[banks.upload(copy, "JPEG")]))
         assert found["verdict"] == "match"
         [match] = found["copies"]
-        assert match["kind"] == "pdq" and 0 < match["distance"] <= 31
+        assert match["kind"] == "pdq"
+        assert 0 < match["distance"] <= 31
         assert (match["part"], match["place"], match["severity"]) == ("media", 0, "high")
     assert banks.verdict(banks.post(uploads=[banks.upload(picture(2))]))["verdict"] == "no_match"
 
@@ -140,7 +142,8 @@ def test_a_harmless_bank_suppresses_and_says_so(banks: BankDesk) -> None:
     assert found["verdict"] == "no_match"
     by_bank = {match["bank"]: match for match in found["copies"]}
     assert by_bank["scams"]["suppressed_by"] == known["id"]
-    assert by_bank["satire"]["harmless"] and by_bank["satire"]["suppressed_by"] is None
+    assert by_bank["satire"]["harmless"]
+    assert by_bank["satire"]["suppressed_by"] is None
     # nearer to what is harmful than to what is harmless: it is a match
     edited = SCAM.replace("wallet", "address")
     banks.text_entry(banks.ask("GET", "/v1/banks")["banks"][1]["id"], edited)
@@ -154,12 +157,15 @@ def test_a_corrupt_file_could_not_be_checked_and_waits_for_a_moderator(banks: Ba
     assert found["verdict"] == "could_not_check"
     [part] = found["unchecked"]
     assert (part["part"], part["place"]) == ("media", 0)
-    assert part["code"] in ("truncated", "corrupt") and part["reason"]
+    assert part["code"] in ("truncated", "corrupt")
+    assert part["reason"]
     [item] = banks.ask("GET", "/v1/moderation/queue?kind=could_not_check")["items"]
-    assert item["post_id"] == str(post) and part["reason"] in item["reason"]
+    assert item["post_id"] == str(post)
+    assert part["reason"] in item["reason"]
     # a match in another part is a match all the same, and still says what was not looked at
     other = banks.verdict(banks.post(SCAM, uploads=[banks.upload(truncated_jpeg)]))
-    assert other["verdict"] == "match" and other["unchecked"]
+    assert other["verdict"] == "match"
+    assert other["unchecked"]
 
 
 def test_a_medium_that_waits_is_checked_when_it_arrives(banks: BankDesk) -> None:
@@ -234,12 +240,15 @@ def test_content_that_is_not_kept_is_judged_too(banks: BankDesk, truncated_jpeg:
     banks.text_entry(bank)
     banks.entry(bank, upload_id=banks.upload(picture(1)))
     told = banks.ask("POST", "/api/ml/moderation", {"text": SCAM})["banks"]
-    assert told["verdict"] == "match" and told["post_id"] is None and told["copies"][0]["id"] is None
+    assert told["verdict"] == "match"
+    assert told["post_id"] is None
+    assert told["copies"][0]["id"] is None
     images = [{"upload_id": banks.upload(noisy(), "JPEG")}]
     assert banks.ask("POST", "/api/ml/moderation", {"images": images})["banks"]["verdict"] == "match"
     broken = {"text": "fine weather today", "images": [{"upload_id": banks.upload(truncated_jpeg)}]}
     told = banks.ask("POST", "/api/ml/moderation", broken)["banks"]
-    assert told["verdict"] == "could_not_check" and told["unchecked"][0]["place"] == 0
+    assert told["verdict"] == "could_not_check"
+    assert told["unchecked"][0]["place"] == 0
     post = banks.post(SCAM)
     assert banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})["banks"]["verdict"] == "match"
     banks.ask("POST", "/api/ml/moderation", {"post_id": str(post), "text": "x"}, status=422)
