@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal_column, select, update
+from sqlalchemy import Boolean, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -111,10 +111,8 @@ def _keep_matches(
         set_={name: given.excluded[name] for name in fields} | {"current": True},
     )
     # A row that was inserted, not updated, has no deleting transaction.
-    fresh = session.execute(
-        written.returning(BankMatch.id, literal_column("bank_matches.xmax = 0").label("inserted"))
-    ).all()
-    ids = [row.id for row in fresh if row.inserted]
+    inserted = literal_column("bank_matches.xmax = 0", Boolean)
+    ids = [row[0] for row in session.execute(written.returning(BankMatch.id, inserted)) if row[1]]
     return list(session.scalars(select(BankMatch).where(BankMatch.id.in_(ids)).order_by(BankMatch.id)))
 
 
