@@ -42,14 +42,14 @@ class BankOut(BaseModel):
 
     id: UUID
     name: str = Field(examples=["known spam"])
-    description: str
+    description: str = Field(examples=["reported twice or more"])
     harmless: bool
     enabled: bool
-    readers: list[str]
-    writers: list[str]
+    readers: list[str] = Field(examples=[["moderator"]])
+    writers: list[str] = Field(examples=[["moderator"]])
     entries: int
     hygiene: PrecisionOut
-    created_by: str
+    created_by: str = Field(examples=["mara"])
     created_at: datetime
     updated_at: datetime
 
@@ -64,7 +64,7 @@ class SignalOut(BaseModel):
     """One hash of an entry, written as Meta's ``threatexchange`` writes it."""
 
     kind: str = Field(examples=["pdq"])
-    value: str
+    value: str = Field(examples=["f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"])
     place: int | None = Field(description="position of the medium it is of; null for a text or a hash given alone")
     turn: int = Field(description="which turned or mirrored form of the picture; 0 as it is")
 
@@ -77,9 +77,9 @@ class EntryOut(BaseModel):
     origin: Literal["post", "upload", "hash"]
     post_id: UUID | None
     severity: Severity
-    source: str
-    note: str
-    tags: list[str]
+    source: str = Field(examples=["partner list"])
+    note: str = Field(examples=["scam of March"])
+    tags: list[str] = Field(examples=[["scam"]])
     thresholds: dict[str, float]
     enabled: bool
     expires_at: datetime | None
@@ -87,7 +87,7 @@ class EntryOut(BaseModel):
     quarantine_reason: str | None
     signals: list[SignalOut]
     hygiene: PrecisionOut
-    created_by: str
+    created_by: str = Field(examples=["mara"])
     created_at: datetime
     updated_at: datetime
 

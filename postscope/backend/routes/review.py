@@ -86,12 +86,12 @@ class RuleOut(BaseModel):
     banks: list[UUID]
     min_severity: Severity
     tiers: list[Literal["copy", "look_alike"]]
-    kinds: list[str]
+    kinds: list[str] = Field(examples=[["pdq"]])
     min_score: float
     min_reach: float
     outcomes: list[OutcomeIn]
     enabled: bool
-    created_by: str
+    created_by: str = Field(examples=["mara"])
     created_at: datetime
 
     @classmethod
