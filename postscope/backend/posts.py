@@ -8,22 +8,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-import orjson
-import uuid_utils
-from pydantic import ValidationError
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from postscope.backend import work
 from postscope.backend.errors import FieldProblem, NotFound
 from postscope.backend.jobs import Jobs
-from postscope.backend.post_schema import PostIn, author_hash, problems_of
+from postscope.backend.post_rows import Stored, write_media, write_posts
+from postscope.backend.post_schema import PostIn, PostReader
 from postscope.backend.tables import Media, Post, Upload
 from postscope.backend.work import Stage
 
 MAX_BATCH = 1_000
 
-Outcome = Literal["accepted", "updated", "unchanged", "rejected"]
+Outcome = Stored | Literal["rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class PostIntake:
         self._jobs = jobs
         self._author_key = author_key
         self._max_media = max_media
+        self._reader = PostReader()
 
     def create(
         self, session: Session, rows: Sequence[Any], *, now: datetime, request_id: str | None = None
@@ -51,13 +50,8 @@ class PostIntake:
 
         Of two posts with one identity in a batch the later wins, as if they had come one after the other.
         """
-        verdicts: dict[int, Verdict] = {}
-        posts: dict[int, PostIn] = {}
-        for index, row in enumerate(rows):
-            try:
-                posts[index] = row if isinstance(row, PostIn) else PostIn.model_validate(row)
-            except ValidationError as error:
-                verdicts[index] = Verdict(index, "rejected", problems=problems_of(error))
+        posts, wrong = self._reader.read(rows)
+        verdicts = {index: Verdict(index, "rejected", problems=problems) for index, problems in wrong.items()}
         self._refuse_media(session, posts, verdicts)
         last = {(post.source, post.external_id): index for index, post in posts.items()}
         stored = self._store(session, [posts[index] for index in last.values()], now, request_id)
@@ -83,7 +77,7 @@ class PostIntake:
     def _refuse_media(self, session: Session, posts: dict[int, PostIn], verdicts: dict[int, Verdict]) -> None:
         wanted = {item.upload_id for post in posts.values() for item in post.media if item.upload_id}
         known = set(session.scalars(select(Upload.id).where(Upload.id.in_(wanted)))) if wanted else set()
-        for index, post in list(posts.items()):
+        for index, post in [item for item in posts.items() if item[1].media]:
             problems = [
                 FieldProblem(f"media.{n}.upload_id", "there is no such upload")
                 for n, item in enumerate(post.media)
@@ -100,108 +94,12 @@ class PostIntake:
     ) -> dict[tuple[str, str], tuple[uuid.UUID, Outcome]]:
         if not posts:
             return {}
-        stored: dict[tuple[str, str], tuple[uuid.UUID, Outcome]] = {}
-        by_key = {(post.source, post.external_id): post for post in posts}
-        media_changed: list[tuple[uuid.UUID, PostIn]] = []
-        touched: list[uuid.UUID] = []
-        # One order for everybody, so that two batches with the same posts cannot lock each other out.
-        records = [self._record(by_key[key], now) for key in sorted(by_key)]
-        for row in session.execute(_UPSERT, {"records": orjson.dumps(records).decode()}):
-            key = (row.source, row.external_id)
-            if row.changed:
-                touched.append(row.id)
-                if row.content_changed and (by_key[key].media or not row.inserted):
-                    media_changed.append((row.id, by_key[key]))
-            stored[key] = (row.id, "accepted" if row.inserted else "updated" if row.changed else "unchanged")
-        fetch = _replace_media(session, media_changed)
-        work.add(session, Stage.INDEX, touched, now=now, request_id=request_id)
+        written = write_posts(session, posts, self._author_key, now=now, request_id=request_id)
+        fetch = write_media(session, [(row.id, row.post) for row in written if row.media_changed])
         work.add(session, Stage.EXTRACT, fetch, now=now, request_id=request_id)
-        self._jobs.after(session, [Stage.EXTRACT] * bool(fetch) + [Stage.INDEX] * bool(touched))
-        return stored
-
-    def _record(self, post: PostIn, now: datetime) -> dict[str, Any]:
-        return {
-            "id": str(uuid_utils.uuid7()),
-            "source": post.source,
-            "external_id": post.external_id,
-            "author_hash": author_hash(self._author_key, post.author) if post.author else None,
-            "created_at": post.created_at.isoformat(),
-            "text": post.text or "",
-            "language": post.language,
-            "tags": post.tags,
-            "metrics": post.metrics,
-            "metadata": post.metadata,
-            "record_hash": f"\\x{post.record_hash.hex()}",
-            "content_hash": f"\\x{post.content_hash.hex()}",
-            "now": now.isoformat(),
-        }
-
-
-# One statement a batch. A post that is the same as before is not written at all; to tell it from one that was
-# changed, the rows as they were are read in the same snapshot.
-_UPSERT = text(
-    """
-    WITH given AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(CAST(:records AS jsonb)) AS r(
-            id uuid, source text, external_id text, author_hash text, created_at timestamptz, text text,
-            language text, tags text[], metrics jsonb, metadata jsonb, record_hash bytea, content_hash bytea,
-            now timestamptz)
-    ), before AS MATERIALIZED (
-        SELECT p.id, p.source, p.external_id, p.content_hash FROM posts p
-        JOIN given g ON p.source = g.source AND p.external_id = g.external_id
-    ), written AS (
-        INSERT INTO posts (id, source, external_id, author_hash, created_at, text, language, tags, metrics,
-            metadata, record_hash, content_hash, received_at, updated_at)
-        SELECT id, source, external_id, author_hash, created_at, text, language, tags, metrics, metadata,
-            record_hash, content_hash, now, now FROM given
-        ON CONFLICT (source, external_id) DO UPDATE SET
-            author_hash = excluded.author_hash, created_at = excluded.created_at, text = excluded.text,
-            language = excluded.language, tags = excluded.tags, metrics = excluded.metrics,
-            metadata = excluded.metadata, record_hash = excluded.record_hash,
-            content_hash = excluded.content_hash, updated_at = excluded.updated_at, version = posts.version + 1
-        WHERE posts.record_hash <> excluded.record_hash
-        RETURNING id, source, external_id, content_hash, version
-    )
-    SELECT coalesce(w.id, b.id, p.id) AS id, g.source, g.external_id, w.id IS NOT NULL AS changed,
-        coalesce(w.version = 1, false) AS inserted,
-        coalesce(b.content_hash <> w.content_hash, true) AS content_changed
-    FROM given g
-    LEFT JOIN written w ON w.source = g.source AND w.external_id = g.external_id
-    LEFT JOIN before b ON b.source = g.source AND b.external_id = g.external_id
-    LEFT JOIN LATERAL (SELECT id FROM posts WHERE source = g.source AND external_id = g.external_id) p
-        ON w.id IS NULL AND b.id IS NULL
-    """
-)
-
-
-def _replace_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]]) -> list[uuid.UUID]:
-    """Write the media of these posts anew; those that have something to fetch are returned."""
-    if not changed:
-        return []
-    session.execute(delete(Media).where(Media.post_id.in_([post_id for post_id, _ in changed])))
-    uploads = {item.upload_id for _, post in changed for item in post.media if item.upload_id}
-    known = {row.id: row for row in session.scalars(select(Upload).where(Upload.id.in_(uploads)))} if uploads else {}
-    rows = []
-    for post_id, post in changed:
-        for position, item in enumerate(post.media):
-            upload = known.get(item.upload_id) if item.upload_id else None
-            rows.append(
-                Media(
-                    id=uuid.uuid4(),
-                    post_id=post_id,
-                    position=position,
-                    url=item.url,
-                    upload_id=item.upload_id,
-                    sha256=upload.sha256 if upload else None,
-                    kind=upload.kind if upload else None,
-                    mime=upload.mime if upload else None,
-                    width=upload.width if upload else None,
-                    height=upload.height if upload else None,
-                    state="ready" if upload else "waiting",
-                )
-            )
-    session.add_all(rows)
-    return [post_id for post_id, post in changed if any(item.url for item in post.media)]
+        changed = any(row.outcome != "unchanged" for row in written)
+        self._jobs.after(session, [Stage.EXTRACT] * bool(fetch) + [Stage.INDEX] * changed)
+        return {(row.post.source, row.post.external_id): (row.id, row.outcome) for row in written}
 
 
 def get_post(session: Session, post_id: uuid.UUID) -> tuple[Post, list[Media]]:

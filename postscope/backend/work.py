@@ -20,6 +20,16 @@ from postscope.backend.settings import WorkSettings
 
 REASON_LIMIT = 2_000
 
+ASKED_AGAIN = """
+            ON CONFLICT (post_id, stage) DO UPDATE SET
+                generation = work.generation + 1,
+                state = CASE WHEN work.state = 'running' THEN 'running' ELSE 'waiting' END,
+                attempts = CASE WHEN work.state = 'running' THEN work.attempts ELSE 0 END,
+                run_after = excluded.run_after, request_id = excluded.request_id, error = NULL, error_code = NULL
+"""
+"""End of a statement that asks for work: what is there already starts over, a running worker will see the newer
+generation."""
+
 
 class Stage(StrEnum):
     """What can be done for a post."""
@@ -62,14 +72,10 @@ def add(
         return
     session.execute(
         text(
-            """
+            f"""
             INSERT INTO work (post_id, stage, run_after, created_at, request_id)
             SELECT unnest(CAST(:ids AS uuid[])), :stage, :now, :now, :request_id
-            ON CONFLICT (post_id, stage) DO UPDATE SET
-                generation = work.generation + 1,
-                state = CASE WHEN work.state = 'running' THEN 'running' ELSE 'waiting' END,
-                attempts = CASE WHEN work.state = 'running' THEN work.attempts ELSE 0 END,
-                run_after = excluded.run_after, request_id = excluded.request_id, error = NULL, error_code = NULL
+            {ASKED_AGAIN}
             """
         ),
         {"ids": list(post_ids), "stage": stage.value, "now": now, "request_id": request_id},

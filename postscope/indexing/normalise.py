@@ -40,7 +40,6 @@ _CLEAN: Final = regex.compile(rf"({_MEANT})|{_HIDDEN}", regex.VERSION1)
 _ANY_HIDDEN: Final = regex.compile(_HIDDEN, regex.VERSION1)
 _PILED_MARKS: Final = regex.compile(rf"(\p{{M}}{{{MAX_MARKS}}})\p{{M}}+")
 _BRAILLE_BLANK: Final = "\u2800"
-_UNSTORABLE: Final = regex.compile(r"[\x00\p{Cs}]")
 
 
 def normalise(text: str) -> str:
@@ -62,8 +61,17 @@ def normalise(text: str) -> str:
 
 def storable(text: str) -> str:
     """The text as it came, with U+FFFD in place of NUL and of lone surrogates: PostgreSQL refuses both."""
-    if _UNSTORABLE.search(text) is None:
+    if "\x00" not in text and (text.isascii() or _is_unicode(text)):
         return text
     # Through UTF-16, the two halves of a pair that came apart find each other again.
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no half of a surrogate pair: UTF-8 can write all but those. Much faster than a search."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

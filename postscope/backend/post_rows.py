@@ -1,0 +1,151 @@
+"""Checked posts to rows: one statement a batch, which asks for the indexing of what it changed as well."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+import uuid_utils
+from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from postscope.backend.post_schema import PostIn, author_hash
+from postscope.backend.tables import Media, Post, Upload
+from postscope.backend.work import ASKED_AGAIN, Stage
+
+Stored = Literal["accepted", "updated", "unchanged"]
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one post. ``media_changed``: its media are to be written anew."""
+
+    post: PostIn
+    id: uuid.UUID
+    outcome: Stored
+    media_changed: bool
+
+
+def write_posts(
+    session: Session, posts: Sequence[PostIn], author_key: bytes, *, now: datetime, request_id: str | None
+) -> list[Written]:
+    """Write posts of different identities, and ask for the index stage of those that are new or changed."""
+    # One order for everybody, so that two batches with the same posts cannot lock each other out.
+    ordered = sorted(posts, key=_key)
+    records = [_record(post, author_key) for post in ordered]
+    given = {"stage": Stage.INDEX.value, "now": now, "request_id": request_id}
+    found = session.execute(_UPSERT, {"records": orjson.dumps(records).decode(), **given})
+    known = {(row.source, row.external_id): row for row in found}
+    unseen = _ids(session, [key for key, row in known.items() if row.id is None])
+    written = []
+    for post, record in zip(ordered, records, strict=True):
+        row = known.get(_key(post))
+        if row is None:
+            written.append(Written(post, record["id"], "accepted", bool(post.media)))
+        else:
+            outcome: Stored = "updated" if row.changed else "unchanged"
+            written.append(Written(post, row.id or unseen[_key(post)], outcome, row.changed and row.content_changed))
+    return written
+
+
+def _key(post: PostIn) -> Key:
+    return post.source, post.external_id
+
+
+def _record(post: PostIn, author_key: bytes) -> dict[str, Any]:
+    return {
+        "id": uuid.UUID(int=uuid_utils.uuid7().int),
+        "source": post.source,
+        "external_id": post.external_id,
+        "author_hash": author_hash(author_key, post.author) if post.author else None,
+        "created_at": post.created_at,
+        "text": post.text or "",
+        "language": post.language,
+        "tags": post.tags,
+        "metrics": post.metrics,
+        "metadata": post.metadata,
+        "record_hash": f"\\x{post.record_hash.hex()}",
+        "content_hash": f"\\x{post.content_hash.hex()}",
+    }
+
+
+def _ids(session: Session, keys: Sequence[Key]) -> dict[Key, uuid.UUID]:
+    """Of posts that somebody else committed, word for word the same, while the statement was waiting for them."""
+    if not keys:
+        return {}
+    query = select(Post.source, Post.external_id, Post.id).where(tuple_(Post.source, Post.external_id).in_(keys))
+    return {(row.source, row.external_id): row.id for row in session.execute(query)}
+
+
+# A post that is the same as before is not written at all; to tell it from one that was changed, the rows as they were
+# are read in the same snapshot. New posts have the id that they were given: only the others are told of.
+_UPSERT = text(
+    f"""
+    WITH given AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:records AS jsonb)) AS r(
+            id uuid, source text, external_id text, author_hash text, created_at timestamptz, text text,
+            language text, tags text[], metrics jsonb, metadata jsonb, record_hash bytea, content_hash bytea)
+    ), before AS MATERIALIZED (
+        SELECT p.id, p.source, p.external_id, p.content_hash FROM posts p
+        JOIN given g ON p.source = g.source AND p.external_id = g.external_id
+    ), written AS (
+        INSERT INTO posts (id, source, external_id, author_hash, created_at, text, language, tags, metrics,
+            metadata, record_hash, content_hash, received_at, updated_at)
+        SELECT id, source, external_id, author_hash, created_at, text, language, tags, metrics, metadata,
+            record_hash, content_hash, :now, :now FROM given
+        ON CONFLICT (source, external_id) DO UPDATE SET
+            author_hash = excluded.author_hash, created_at = excluded.created_at, text = excluded.text,
+            language = excluded.language, tags = excluded.tags, metrics = excluded.metrics,
+            metadata = excluded.metadata, record_hash = excluded.record_hash,
+            content_hash = excluded.content_hash, updated_at = excluded.updated_at, version = posts.version + 1
+        WHERE posts.record_hash <> excluded.record_hash
+        RETURNING id, source, external_id, content_hash, version
+    ), asked AS (
+        INSERT INTO work (post_id, stage, run_after, created_at, request_id)
+        SELECT id, :stage, :now, :now, :request_id FROM written
+        {ASKED_AGAIN}
+    )
+    SELECT coalesce(w.id, b.id) AS id, g.source, g.external_id, w.id IS NOT NULL AS changed,
+        coalesce(b.content_hash <> w.content_hash, true) AS content_changed
+    FROM given g
+    LEFT JOIN written w ON w.source = g.source AND w.external_id = g.external_id
+    LEFT JOIN before b ON b.source = g.source AND b.external_id = g.external_id
+    WHERE w.version IS DISTINCT FROM 1
+    """  # noqa: S608 - what is put in is a constant
+)
+
+
+def write_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]]) -> list[uuid.UUID]:
+    """Write the media of these posts anew; those that have something to fetch are returned."""
+    if not changed:
+        return []
+    session.execute(delete(Media).where(Media.post_id.in_([post_id for post_id, _ in changed])))
+    uploads = {item.upload_id for _, post in changed for item in post.media if item.upload_id}
+    known = {row.id: row for row in session.scalars(select(Upload).where(Upload.id.in_(uploads)))} if uploads else {}
+    rows = []
+    for post_id, post in changed:
+        for position, item in enumerate(post.media):
+            upload = known.get(item.upload_id) if item.upload_id else None
+            rows.append(
+                Media(
+                    id=uuid.uuid4(),
+                    post_id=post_id,
+                    position=position,
+                    url=item.url,
+                    upload_id=item.upload_id,
+                    sha256=upload.sha256 if upload else None,
+                    kind=upload.kind if upload else None,
+                    mime=upload.mime if upload else None,
+                    width=upload.width if upload else None,
+                    height=upload.height if upload else None,
+                    state="ready" if upload else "waiting",
+                )
+            )
+    session.add_all(rows)
+    return [post_id for post_id, post in changed if any(item.url for item in post.media)]
