@@ -54,8 +54,9 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=200)]
-ExternalId = Annotated[str, BeforeValidator(_storable), StringConstraints(min_length=1, max_length=500)]
+# The limits come first, so that they are checked where the string is, and not by a call of their own.
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_storable)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=500), BeforeValidator(_storable)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Metric = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", to_lower=True)]
@@ -86,20 +87,20 @@ class PostIn(_Model):
 
     source: Name = Field(examples=["chirper"])
     external_id: ExternalId = Field(examples=["842"])
-    author: Annotated[str, BeforeValidator(_storable), StringConstraints(max_length=500)] | None = Field(
+    author: Annotated[str, StringConstraints(max_length=500), BeforeValidator(_storable)] | None = Field(
         None, description="stored only as a keyed hash", examples=["@mara"]
     )
     created_at: Annotated[datetime, AfterValidator(_aware)] = Field(examples=["2026-03-02T09:30:00Z"])
-    text: Annotated[str, BeforeValidator(_storable), StringConstraints(max_length=MAX_TEXT)] | None = Field(
+    text: Annotated[str, StringConstraints(max_length=MAX_TEXT), BeforeValidator(_storable)] | None = Field(
         None, examples=["The tide is out and the harbour is full of gulls #harbour"]
     )
     language: Language | None = Field(None, description="BCP 47", examples=["en"])
-    tags: Annotated[list[Name], Field(max_length=50)] = []
+    tags: Annotated[list[Name], Field(max_length=50)] = Field(default_factory=list)
     metrics: Annotated[dict[MetricName, Metric], Field(max_length=30)] = Field(
         {}, examples=[{"likes": 12, "comments": 1, "shares": 0, "views": 340}]
     )
     metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] = Field({}, examples=[{"region": "north"}])
-    media: Annotated[list[MediaIn], Field(max_length=100)] = []
+    media: Annotated[list[MediaIn], Field(max_length=100)] = Field(default_factory=list)
 
     @property
     def record_hash(self) -> bytes:
