@@ -1,0 +1,110 @@
+"""A filter as conditions of SQL. Every value is bound, never written into the statement."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from postscope.backend.errors import NotFound
+from postscope.backend.post_schema import author_hash
+from postscope.backend.tables import Post, PostSentiment, Topic, TopicMember
+from postscope.backend.trends.requests import Mood, PostFilter
+from postscope.indexing.tokens import folded
+
+MERGES = 50
+"""Merges that are followed one after the other; more would be a circle."""
+
+_PARTS = re.compile(r'"([^"]+)"|(\S+)')
+_SPACED = re.compile(r"^[\w\s'’-]+$")
+# Scripts that write no spaces between words: a word is found wherever it stands.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[ColumnElement[bool]]:
+    """All that must hold, but for the window.
+
+    Raises:
+        NotFound: there is no such topic.
+    """
+    found: list[ColumnElement[bool]] = []
+    if asked.source:
+        found.append(Post.source.in_(asked.source))
+    if asked.language:
+        found.append(Post.language.in_(asked.language))
+    if asked.tag:
+        found.append(or_(*map(_tagged, asked.tag)))
+    if asked.author:
+        found.append(Post.author_hash == author_hash(author_key, asked.author))
+    if asked.author_hash:
+        found.append(Post.author_hash == asked.author_hash)
+    if asked.q:
+        found += [_says(phrase or word) for phrase, word in _PARTS.findall(asked.q)]
+    if asked.topic_id:
+        found.append(in_topic(session, resolve(session, asked.topic_id)))
+    if asked.mood:
+        found.append(exists(select(literal(1)).where(PostSentiment.post_id == Post.id, sounds(asked.mood))))
+    return found
+
+
+def within(since: datetime, to: datetime) -> ColumnElement[bool]:
+    """``since <= created_at < to``."""
+    return and_(Post.created_at >= since, Post.created_at < to)
+
+
+def resolve(session: Session, topic_id: UUID) -> Topic:
+    """The topic, or what it was merged into.
+
+    Raises:
+        NotFound: there is no such topic.
+    """
+    topic = session.get(Topic, topic_id)
+    for _ in range(MERGES):
+        if topic is None or topic.merged_into is None:
+            break
+        topic = session.get(Topic, topic.merged_into)
+    if topic is None:
+        raise NotFound(f"there is no topic {topic_id}")
+    return topic
+
+
+def in_topic(session: Session, topic: Topic) -> ColumnElement[bool]:
+    """Posts of a topic; of a theme, those of its topics; of a sub-topic, those that are in it."""
+    member = TopicMember.topic_id == topic.id
+    if topic.layer == "subtopic":
+        member = TopicMember.subtopic_id == topic.id
+    elif topic.layer == "theme":
+        below = session.scalars(select(Topic.id).where(Topic.parent_id == topic.id)).all()
+        member = TopicMember.topic_id.in_([topic.id, *below])
+    return exists(select(literal(1)).where(TopicMember.post_id == Post.id, member))
+
+
+def sounds(mood: Mood) -> ColumnElement[bool]:
+    """Which mood a scored post has most of; of equals the calmer one."""
+    s = PostSentiment
+    if mood == "neutral":
+        return s.neutral >= func.greatest(s.negative, s.positive)
+    if mood == "negative":
+        return and_(s.negative > s.neutral, s.negative >= s.positive)
+    return and_(s.positive > s.neutral, s.positive > s.negative)
+
+
+def _tagged(tag: str) -> ColumnElement[bool]:
+    bare = tag.removeprefix("#")
+    forms = {form for form in (tag.lower(), tag.casefold(), bare.lower(), bare.casefold(), folded(bare)) if form}
+    given = func.unnest(Post.tags).column_valued("given")
+    in_tags = exists(select(literal(1)).select_from(given).where(func.lower(given).in_(sorted(forms))))
+    return or_(in_tags, Post.text.op("~*")("[#＃﹟]" + _escaped(bare) + r"\M")) if bare else in_tags
+
+
+def _says(word: str) -> ColumnElement[bool]:
+    if _SPACED.match(word) and not _UNSPACED.search(word):
+        return Post.text.op("~*")(r"\m" + _escaped(word) + r"\M")
+    return Post.text.icontains(word, autoescape=True)
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"([^\w\s])", r"\\\1", word)
