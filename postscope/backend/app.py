@@ -28,6 +28,7 @@ from postscope.backend.routes import (
     review,
     runs,
     search,
+    timelines,
     webhooks,
 )
 from postscope.backend.routes.docs import docs_router
@@ -40,6 +41,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     banks.router,
     moderation.router,
     review.router,
+    timelines.router,
     runs.router,
     keys.router,
     audit.router,
@@ -64,6 +66,7 @@ _TAGS: Final = [
         "name": "moderation",
         "description": "Verdicts on posts, what waits for a moderator, and what follows from a match.",
     },
+    {"name": "trends", "description": "What posts add up to over time, what grows, what bursts."},
     {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "keys", "description": "Who may do what."},
     {"name": "webhooks", "description": "Who is told of events."},

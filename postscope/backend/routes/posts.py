@@ -155,7 +155,7 @@ def create_posts(request: Request, batch: Annotated[PostBatch, Body(examples=[EX
 def read_post(request: Request, post_id: UUID) -> PostOut:
     """One post with its media."""
     with runtime_of(request).database.session() as session:
-        return _out(*get_post(session, post_id))
+        return post_out(*get_post(session, post_id))
 
 
 @router.delete("/{post_id}", status_code=204, dependencies=[Depends(require(*WRITERS))])
@@ -191,6 +191,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _out(post: Post, media: list[Media]) -> PostOut:
+def post_out(post: Post, media: list[Media]) -> PostOut:
+    """As the API shows it."""
     return PostOut(
         id=post.id,
         source=post.source,

@@ -39,12 +39,14 @@ from postscope.backend.tables.topics import (
     TopicLineage,
     TopicMember,
 )
+from postscope.backend.tables.trends import Alert, PostSentiment, WatchState
 from postscope.backend.tables.webhooks import Webhook, WebhookDelivery
 from postscope.backend.tables.work import Work
 
 __all__ = [
     "ActionRule",
     "ActionTaken",
+    "Alert",
     "ApiKey",
     "AuditEntry",
     "Bank",
@@ -67,6 +69,7 @@ __all__ = [
     "MediaText",
     "Post",
     "PostCheck",
+    "PostSentiment",
     "PostTag",
     "ReviewItem",
     "Run",
@@ -86,6 +89,7 @@ __all__ = [
     "TopicLineage",
     "TopicMember",
     "Upload",
+    "WatchState",
     "Webhook",
     "WebhookDelivery",
     "Work",

@@ -68,9 +68,6 @@ def _token(post: Post) -> str:
 def _parse(token: str) -> tuple[datetime, UUID]:
     try:
         at, _, post_id = base64.urlsafe_b64decode(token.encode()).decode().partition("|")
-        when = datetime.fromisoformat(at)
-        if when.tzinfo is None:
-            raise ValueError
-        return when.astimezone(UTC), UUID(post_id)
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(post_id)
     except (ValueError, binascii.Error, OverflowError):
         raise Invalid.of("cursor", "is not one that this list has given") from None

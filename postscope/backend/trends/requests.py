@@ -35,6 +35,9 @@ def _zone(value: str) -> str:
 
 Time = Annotated[datetime, AfterValidator(_aware)]
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_zone)]
+Words = Annotated[
+    str, BeforeValidator(storable), StringConstraints(min_length=1, max_length=500, strip_whitespace=True)
+]
 Format = Literal["json", "csv", "parquet"]
 Mood = Literal["negative", "neutral", "positive"]
 Compare = Literal["previous", "week", "year", "none"]
@@ -56,9 +59,12 @@ class PostFilter(BaseModel):
     author_hash: Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")] | None = Field(
         None, description="the author as answers show them"
     )
-    q: Annotated[str, BeforeValidator(storable), StringConstraints(min_length=1, max_length=500, strip_whitespace=True)] | None = Field(
-        None, description="every one of these words is in the text; a phrase in double quotes as a whole"
-    )
+    q: (
+        Annotated[
+            str, BeforeValidator(storable), StringConstraints(min_length=1, max_length=500, strip_whitespace=True)
+        ]
+        | None
+    ) = Field(None, description="every one of these words is in the text; a phrase in double quotes as a whole")
     topic_id: UUID | None = Field(None, description="posts of this topic; of what it was merged into, if it was")
     mood: Mood | None = Field(None, description="how the post sounds most")
     since: Time | None = Field(None, alias="from", description="from <= created_at", examples=["2026-03-01T00:00:00Z"])

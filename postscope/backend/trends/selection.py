@@ -96,7 +96,7 @@ def _tagged(tag: str) -> ColumnElement[bool]:
     bare = tag.removeprefix("#")
     forms = {form for form in (tag.lower(), tag.casefold(), bare.lower(), bare.casefold(), folded(bare)) if form}
     given = func.unnest(Post.tags).column_valued("given")
-    in_tags = exists(select(literal(1)).select_from(given).where(func.lower(given).in_(sorted(forms))))
+    in_tags = exists(select(literal(1)).where(func.lower(given).in_(sorted(forms))))
     return or_(in_tags, Post.text.op("~*")("[#＃﹟]" + _escaped(bare) + r"\M")) if bare else in_tags
 
 

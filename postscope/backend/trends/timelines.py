@@ -150,7 +150,7 @@ def _mixes() -> dict[str, ColumnElement[str]]:
     )
     return {
         "language": func.coalesce(Post.language, literal(UNKNOWN)),
-        "source": Post.source,
+        "source": func.coalesce(Post.source, literal(UNKNOWN)),
         "media": case(
             (has("video"), literal("video")),
             (has("audio"), literal("audio")),
