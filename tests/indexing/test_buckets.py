@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postscope.indexing.buckets import MOST, SIZES, Buckets, BucketSize, comfortable, cut, phase, zone_of
+from postscope.indexing.buckets import SIZES, Buckets, BucketSize, comfortable, cut, phase, zone_of
 
 
 def local(day: str, zone: str) -> datetime:

@@ -190,7 +190,6 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _out(post: Post, media: list[Media]) -> PostOut:
 def post_out(post: Post, media: list[Media]) -> PostOut:
     """As the API shows it."""
     return PostOut(
