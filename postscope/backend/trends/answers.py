@@ -67,7 +67,7 @@ class TimelineOut(BaseModel):
     since: datetime = Field(serialization_alias="from")
     to: datetime
     bucket: BucketSize
-    tz: str
+    tz: str = Field(examples=["Europe/Berlin"])
     topic_id: UUID | None = None
     total: FiguresOut
     buckets: list[BucketOut]
