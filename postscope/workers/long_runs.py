@@ -11,10 +11,12 @@ from uuid import UUID
 import structlog
 
 from postscope.backend import runs
+from postscope.backend.banks import retro
 from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
+from postscope.workers.bank_retro import sweep_history
 from postscope.workers.names import worker_name
 
 log = structlog.get_logger(__name__)
@@ -80,7 +82,9 @@ class RunContext:
 Runner = Callable[[Runtime, RunContext], dict[str, Any] | None]
 """Does the work and returns its result, small enough to show."""
 
-RUNNERS: Mapping[str, Runner] = {}
+RUNNERS: Mapping[str, Runner] = {
+    retro.KIND: sweep_history,
+}
 """By kind of run."""
 
 

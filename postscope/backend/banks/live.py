@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -145,14 +145,24 @@ def view_of(bank: Bank) -> BankView:
     return BankView(bank.id, bank.name, bank.harmless, bank.enabled, tuple(bank.readers))
 
 
-def of_entries(session: Session, ids: Sequence[UUID]) -> Known:
-    """An index of these entries alone, whether they are enabled or not, for what is tried on history."""
-    banks = list(session.scalars(select(Bank)))
-    numbers = {bank.id: number for number, bank in enumerate(banks)}
+def of_entries(session: Session, ids: Sequence[UUID], thresholds: Mapping[str, float]) -> KnownIndex:
+    """An index of these entries alone, switched on or not, for what is looked for in history.
+
+    Args:
+        session: to read with.
+        ids: those that are gone are left out.
+        thresholds: in place of the entries' own, for the kinds that are named.
+    """
+    numbers = {bank_id: number for number, bank_id in enumerate(session.scalars(select(Bank.id)))}
     index = KnownIndex()
     for chunk in load(session, numbers, _batched(list(ids))):
-        index.change([(entry, signals) for entry, signals in chunk])
-    return Known(index, {numbers[bank.id]: view_of(bank) for bank in banks}, changes.latest(session))
+        index.change(
+            [
+                (replace(entry, active=True, thresholds={**entry.thresholds, **thresholds}), signals)
+                for entry, signals in chunk
+            ]
+        )
+    return index
 
 
 def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]) -> Iterator[list[Loaded]]:

@@ -127,6 +127,15 @@ class EntryChangeIn(_Thresholds):
     )
 
 
+class RetroIn(_Thresholds):
+    """Which entries to check against history; none: all of the bank."""
+
+    entries: Annotated[list[UUID], Field(max_length=1_000)] = []
+    dry_run: bool = Field(True, description="only count, with examples; false applies it")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"dry_run": True, "thresholds": {"pdq": 24}}]})
+
+
 class OutcomeIn(_Model):
     """One thing that a rule does: put a tag on the post, hold it for review, or tell the webhooks."""
 

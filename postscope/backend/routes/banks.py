@@ -10,8 +10,9 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller, Role, require
-from postscope.backend.banks import catalogue, entries, hygiene, making
-from postscope.backend.banks.schema import BankChangeIn, BankIn, EntryChangeIn, EntryIn, Severity
+from postscope.backend.banks import catalogue, entries, hygiene, making, matches, retro
+from postscope.backend.banks.schema import BankChangeIn, BankIn, EntryChangeIn, EntryIn, RetroIn, Severity
+from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import Bank, BankEntry, BankSignal
 from postscope.indexing.known.signals import write_vpdq
@@ -97,6 +98,32 @@ class EntryPage(BaseModel):
 
     entries: list[EntryOut]
     next_after: UUID | None
+
+
+class BankMatchOut(BaseModel):
+    """A post that matches an entry."""
+
+    id: UUID
+    post_id: UUID
+    entry_id: UUID
+    tier: Literal["copy", "look_alike"]
+    kind: str = Field(examples=["pdq"])
+    score: float
+    distance: float
+    part: Literal["text", "media"]
+    place: int | None
+    suppressed_by: UUID | None
+    decision: Literal["confirmed", "rejected"] | None
+    decided_by: str | None = Field(examples=["mara"])
+    run_id: UUID | None = Field(description="the sweep through history that found it; null where the post was new")
+    created_at: datetime
+
+
+class MatchPage(BaseModel):
+    """The newest first; ``next_before`` asks for those before these."""
+
+    matches: list[BankMatchOut]
+    next_before: UUID | None
 
 
 @router.post("", status_code=201, summary="Make a bank")
@@ -196,6 +223,42 @@ def delete_entry(entry_id: UUID, request: Request, caller: Reader) -> Response:
     with runtime.database.session() as session:
         entries.remove(session, entry_id, caller, now=runtime.clock())
     return Response(status_code=204)
+
+
+@router.post("/{bank_id}/retro", status_code=202, summary="Match against history")
+def start_retro(bank_id: UUID, given: RetroIn, request: Request, caller: Reader) -> RunOut:
+    """Check entries of a bank against all posts that are here. A dry run counts, with examples and how many pairs there
+    are at each distance; thresholds can be tried in it. Follow it at ``GET /v1/runs/{run_id}``."""
+    runtime = runtime_of(request)
+    with runtime.database.session() as session:
+        run = retro.start(
+            session, bank_id, given.entries, caller,
+            dry_run=given.dry_run, thresholds=dict(given.thresholds), now=runtime.clock(),
+        )  # fmt: skip
+        session.flush()
+        session.refresh(run)
+        return RunOut.of(run)
+
+
+@router.get("/{bank_id}/matches", summary="List matches")
+def list_matches(
+    bank_id: UUID,
+    request: Request,
+    caller: Reader,
+    entry_id: UUID | None = None,
+    undecided: bool = False,
+    before: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> MatchPage:
+    """Present matches of a bank, the newest first; ``undecided`` leaves out those that somebody has judged."""
+    with runtime_of(request).database.session() as session:
+        found = matches.page(
+            session, bank_id, caller, entry_id=entry_id, undecided=undecided, before=before, limit=limit
+        )
+        return MatchPage(
+            matches=[BankMatchOut.model_validate(row, from_attributes=True) for row in found],
+            next_before=found[-1].id if len(found) == limit else None,
+        )
 
 
 def _bank(session: Any, bank: Bank) -> BankOut:
