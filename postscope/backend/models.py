@@ -16,6 +16,7 @@ from postscope.indexing.encoders.base import Encoder
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.pipeline import FusionWeights, Pipeline
+from postscope.indexing.text_parts import TextWeights
 from postscope.sample.reference import load_reference
 
 OpenEncoder = Callable[[EncoderSettings], Encoder]
@@ -80,7 +81,11 @@ class Models:
             encoder,
             calibration,
             self._keywords,
-            weights=FusionWeights(settings.text_weight, settings.media_weight),
+            weights=FusionWeights(
+                settings.text_weight,
+                settings.media_weight,
+                TextWeights(1.0, settings.spoken_weight, settings.written_weight),
+            ),
             max_pixels=self._max_pixels,
             gate=self._gate,
             decoders=cores(),

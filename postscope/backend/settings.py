@@ -87,6 +87,12 @@ class EncoderSettings(_Group):
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: one a core")
     text_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the text in the fused vector")
     media_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the media in the fused vector")
+    spoken_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="weight of what is said in the text vector, against 1 for what the author wrote"
+    )
+    written_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="weight of what is written in pictures in the text vector, against 1 as well"
+    )
 
     @field_validator("name")
     @classmethod

@@ -7,6 +7,7 @@ the store when it is asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -66,6 +67,21 @@ class KeywordEncoder:
         indices = sorted(weights)
         return SparseVector(tuple(indices), tuple([(K1 + 1) * (w := weights[i]) / (w + norm) for i in indices]))
 
+    def document_of(self, texts: Iterable[str]) -> SparseVector:
+        """The terms of several texts of one post: of each, the weight in the text that has the most of it.
+
+        Each text is as long as it is: a long transcript takes nothing from the words of a short post.
+        """
+        vectors = [vector for text in texts if text and (vector := self.document(text))]
+        if len(vectors) == 1:
+            return vectors[0]
+        best: dict[int, float] = {}
+        for vector in vectors:
+            for index, value in zip(vector.indices, vector.values, strict=True):
+                best[index] = max(best.get(index, 0.0), value)
+        indices = sorted(best)
+        return SparseVector(tuple(indices), tuple(best[index] for index in indices))
+
     def query(self, text: str) -> SparseVector:
         """Weight 1 for every distinct term."""
         indices = sorted(term.id for term in self.query_terms(text))
@@ -80,9 +96,9 @@ class KeywordEncoder:
                 found.setdefault(index, Term(index, token, piece.text, piece.kind))
         return list(found.values())
 
-    def matched(self, query: str, text: str) -> list[Term]:
-        """The terms of the query that the text has."""
-        there = set(self.document(text).indices)
+    def matched(self, query: str, *texts: str) -> list[Term]:
+        """The terms of the query that one of the texts has."""
+        there = set(self.document_of(texts).indices)
         return [term for term in self.query_terms(query) if term.id in there]
 
 

@@ -1,7 +1,8 @@
 """One batch of posts to points. Read this first.
 
-Text and images are encoded in one go each, centred by the space's stored means (so that the modality gap is gone),
-and fused into the ``post`` vector. A part that is missing or broken contributes nothing; a broken one says why.
+Texts and images are encoded in one go each, centred by the space's stored means (so that the modality gap is gone),
+and fused into the ``post`` vector. The text of a post is what its author wrote, what is said in its media and what is
+written in its pictures. A part that is missing or broken contributes nothing; a broken one says why.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -22,9 +24,10 @@ from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import open_image
 from postscope.indexing.media.parts import MediaKind
-from postscope.indexing.normalise import normalise
+from postscope.indexing.recent import RecentVectors
 from postscope.indexing.stores.base import FieldKind
-from postscope.indexing.types import Payload, PayloadValue, Point, SparseVector, Vector, Vectors
+from postscope.indexing.text_parts import TextWeights, join, text_parts
+from postscope.indexing.types import Payload, PayloadValue, Point, Vector, Vectors
 
 PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
     "source": "keyword",
@@ -46,6 +49,16 @@ IMAGE_TARGET = 320
 TEXT_SLICE = 8
 IMAGE_SLICE = 4
 DECODED_AHEAD = 64
+RECENT = 4_096
+"""Vectors of texts, and as many of pictures, that are kept for what comes again: 6 MB each at 384 dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: a name that stands for its bytes, such as their hash, and how to get at them."""
+
+    name: str
+    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +68,31 @@ class MediumPart:
     Attributes:
         position: its place among the media.
         kind: image, video or audio.
-        pictures: how to get at the bytes of each picture of it: an image is one, a video has its frames in the order
-            of time, audio none. They become rows of ``media``, in this order; of a medium with one that cannot be read
-            there is none.
+        pictures: of it: an image is one, a video has its frames in the order of time, audio none. They become rows of
+            ``media``, in this order; of a medium with one that cannot be read there is none.
     """
 
     position: int
     kind: MediaKind
-    pictures: tuple[Callable[[], bytes], ...]
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is known of one post when it is to be indexed."""
+    """What is known of one post when it is to be indexed.
+
+    Attributes:
+        text: what its author wrote.
+        spoken: what is said in its media, a line a stretch of speech.
+        written: what is written in its pictures, line by line.
+    """
 
     id: UUID
     text: str
     media: tuple[MediumPart, ...]
     payload: Payload
+    spoken: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,11 @@ class FusionWeights:
 
     text: float = 1.0
     media: float = 1.0
+    texts: TextWeights = field(default_factory=TextWeights)
+
+
+_Waiting: TypeAlias = "tuple[str, Future[Image.Image] | Vector]"
+"""A picture's name, and itself as soon as it is decoded, or the vector that it has from before."""
 
 
 class Pipeline:
@@ -120,6 +145,8 @@ class Pipeline:
         self._weights = weights
         self._max_pixels = max_pixels
         self._gate = gate or PriorityGate()
+        self._recent_texts = RecentVectors(RECENT)
+        self._recent_pictures = RecentVectors(RECENT)
         self._pool = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
 
     def close(self) -> None:
@@ -128,69 +155,74 @@ class Pipeline:
 
     def index(self, batch: Sequence[Content]) -> list[Indexed]:
         """Points of a batch, in its order."""
-        matched = [normalise(content.text) for content in batch]
-        texts = self._texts(matched)
+        parts = [text_parts(content.text, content.spoken, content.written, self._weights.texts) for content in batch]
+        texts = self._texts([chunk for some in parts for part in some for chunk in part.chunks])
         media, failures = self._media(batch)
         return [
-            Indexed(self._point(content, words, texts[i], media[i], failures[i]), tuple(failures[i]))
-            for i, (content, words) in enumerate(zip(batch, matched, strict=True))
+            Indexed(self._point(content, join(parts[i], texts), media[i], failures[i]), tuple(failures[i]))
+            for i, content in enumerate(batch)
         ]
 
-    def _decoded(self, batch: Sequence[Content]) -> Iterator[tuple[int, MediumPart, list[Future[Image.Image]]]]:
+    def _decoded(self, batch: Sequence[Content]) -> Iterator[tuple[int, MediumPart, list[_Waiting]]]:
         """Every medium with its owner's place, decoded ahead of the encoder, but never more than a few pictures:
         a batch of videos has thousands."""
-        ahead: deque[tuple[int, MediumPart, list[Future[Image.Image]]]] = deque()
+        ahead: deque[tuple[int, MediumPart, list[_Waiting]]] = deque()
         pictures = 0
         for owner, content in enumerate(batch):
             for part in content.media:
-                ahead.append((owner, part, [self._pool.submit(self._decode, read) for read in part.pictures]))
+                ahead.append((owner, part, [self._begin(picture) for picture in part.pictures]))
                 pictures += len(part.pictures)
                 while pictures > DECODED_AHEAD and len(ahead) > 1:
                     pictures -= len(ahead[0][2])
                     yield ahead.popleft()
         yield from ahead
 
+    def _begin(self, picture: Picture) -> _Waiting:
+        known = self._recent_pictures.get(picture.name)
+        return picture.name, self._pool.submit(self._decode, picture.read) if known is None else known
+
     def _decode(self, read: Callable[[], bytes]) -> Image.Image:
         return open_image(read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
 
-    def _texts(self, texts: Sequence[str]) -> list[Vector | None]:
-        # Sorted by length over the whole batch, so that a slice wastes no time on padding.
-        order = sorted((i for i, words in enumerate(texts) if words), key=lambda i: len(texts[i]))
-        vectors: list[Vector | None] = [None] * len(texts)
-        for start in range(0, len(order), TEXT_SLICE):
+    def _texts(self, texts: Sequence[str]) -> dict[str, Vector]:
+        def encode(chosen: Sequence[str]) -> list[Vector]:
             self._gate.pause_for_queries()
-            chosen = order[start : start + TEXT_SLICE]
-            encoded = self._calibration.centre_texts(self._encoder.encode_texts([texts[i] for i in chosen]))
-            for i, vector in zip(chosen, encoded, strict=True):
-                vectors[i] = vector
-        return vectors
+            return list(self._calibration.centre_texts(self._encoder.encode_texts(chosen)))
+
+        # Sorted by length over the whole batch, so that a slice wastes no time on padding.
+        return self._recent_texts.all_of(sorted(texts, key=len), encode, slice_of=TEXT_SLICE)
 
     def _media(self, batch: Sequence[Content]) -> tuple[list[Vectors | None], list[list[PartFailure]]]:
         failures: list[list[PartFailure]] = [[] for _ in batch]
-        rows: list[list[Vector]] = [[] for _ in batch]
-        waiting: list[tuple[int, Image.Image]] = []
+        rows: list[list[Vector | None]] = [[] for _ in batch]
+        waiting: list[tuple[int, int, str, Image.Image]] = []
 
         def flush(at_least: int) -> None:
             while len(waiting) >= at_least:
                 self._gate.pause_for_queries()
                 slice_, waiting[:] = waiting[:IMAGE_SLICE], waiting[IMAGE_SLICE:]
-                encoded = self._calibration.centre_images(self._encoder.encode_images([image for _, image in slice_]))
-                for (owner, _), vector in zip(slice_, encoded, strict=True):
-                    rows[owner].append(vector)
+                encoded = self._calibration.centre_images(self._encoder.encode_images([image for *_, image in slice_]))
+                for (owner, row, name, _), vector in zip(slice_, encoded, strict=True):
+                    rows[owner][row] = vector
+                    self._recent_pictures.put(name, vector)
 
         for owner, part, pictures in self._decoded(batch):
             try:
-                waiting += [(owner, picture.result()) for picture in pictures]
+                ready = [(name, found.result() if isinstance(found, Future) else found) for name, found in pictures]
             except MediaError as error:
                 failures[owner].append(PartFailure(part.position, error.code, error.reason))
+                continue
+            for name, found in ready:
+                if isinstance(found, Image.Image):
+                    waiting.append((owner, len(rows[owner]), name, found))
+                rows[owner].append(None if isinstance(found, Image.Image) else found)
             flush(IMAGE_SLICE)
         flush(1)
-        return [np.stack(found) if found else None for found in rows], failures
+        return [np.stack([row for row in found if row is not None]) if found else None for found in rows], failures
 
     def _point(
         self,
         content: Content,
-        words: str,
         text: Vector | None,
         media: Vectors | None,
         failures: Sequence[PartFailure],
@@ -201,7 +233,7 @@ class Pipeline:
         fused = fuse(text, media, self._weights)
         if fused is not None:
             dense["post"] = fused
-        sparse = self._keywords.document(words) if words else SparseVector((), ())
+        sparse = self._keywords.document_of((content.text, content.spoken, content.written))
         payload = dict(content.payload)
         broken = {failure.position for failure in failures}
         kinds: list[PayloadValue] = [*sorted({part.kind for part in content.media if part.position not in broken})]

@@ -12,6 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
+from postscope.backend.media_words import NO_WORDS, MediaWords, words_of
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, MediaFrame, Post
@@ -19,7 +20,7 @@ from postscope.backend.work import Claim, Stage
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.media.parts import MediaKind
-from postscope.indexing.pipeline import Content, Indexed, MediumPart
+from postscope.indexing.pipeline import Content, Indexed, MediumPart, Picture
 from postscope.indexing.types import Payload, PayloadValue
 from postscope.workers.outcome import Outcome
 
@@ -74,7 +75,9 @@ def tell_languages(runtime: Runtime, posts: Sequence[Post]) -> None:
 def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> list[Indexed]:
     """Encode these posts in one space and upsert their points, which are on disk when this returns."""
     frames = _frames(runtime, (medium for post in posts for medium in media.get(post.id, [])))
-    contents = [_content(runtime, post, media.get(post.id, []), frames) for post in posts]
+    with runtime.database.session() as session:
+        words = words_of(session, [post.id for post in posts if media.get(post.id)])
+    contents = [_content(runtime, post, media.get(post.id, []), frames, words.get(post.id, NO_WORDS)) for post in posts]
     results = model.pipeline.index(contents)
     runtime.store.upsert(model.collection, [result.point for result in results])
     return results
@@ -107,15 +110,17 @@ def indexable(medium: Media) -> bool:
     return medium.kind == "image" or medium.understood_at is not None
 
 
-def _content(runtime: Runtime, post: Post, media: Sequence[Media], frames: Frames) -> Content:
+def _content(runtime: Runtime, post: Post, media: Sequence[Media], frames: Frames, words: MediaWords) -> Content:
     parts = tuple(_part(runtime, medium, frames.get(medium.id, ())) for medium in media if indexable(medium))
-    return Content(post.id, post.text, parts, payload_of(post))
+    return Content(post.id, post.text, parts, payload_of(post), words.spoken, words.written)
 
 
 def _part(runtime: Runtime, medium: Media, frames: Sequence[str]) -> MediumPart:
     names = [medium.sha256 or ""] if medium.kind == "image" else frames
     return MediumPart(
-        medium.position, cast(MediaKind, medium.kind), tuple(partial(_read, runtime, sha256) for sha256 in names)
+        medium.position,
+        cast(MediaKind, medium.kind),
+        tuple(Picture(sha256, partial(_read, runtime, sha256)) for sha256 in names),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
 from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
-from postscope.backend.searching.words import WordJudge, WordQuery, judge, load_texts, most_typical, read_words
+from postscope.backend.searching.words import Texts, WordJudge, WordQuery, judge, load_texts, most_typical, read_words
 from postscope.backend.tables import Post
 from postscope.indexing.calibration import Part, SpaceCalibration
 from postscope.indexing.stores.base import DenseQuery, Query, SparseQuery
@@ -118,7 +118,7 @@ def _relevances(
 
 
 def _by_words(
-    judge: WordJudge, asked: int, weight: float, matches: Sequence[Match], texts: Mapping[UUID, str], depth: int
+    judge: WordJudge, asked: int, weight: float, matches: Sequence[Match], texts: Mapping[UUID, Texts], depth: int
 ) -> RankedList:
     """In the store's order (BM25); a post whose row is gone is left out."""
     posts = {

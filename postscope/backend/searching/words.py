@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import select
 
+from postscope.backend.media_words import words_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post
 from postscope.indexing.keywords import KeywordEncoder, Term
@@ -21,6 +23,9 @@ from postscope.indexing.types import Match, SparseVector
 
 MAX_WEIGHED = 32
 """Queries of more words weigh them all the same: in so many the frequencies even out."""
+
+Texts: TypeAlias = tuple[str, ...]
+"""What a post's author wrote, and where there is such, what is said in its media and written in its pictures."""
 
 _WHOLE = frozenset({Kind.HASHTAG, Kind.HANDLE, Kind.CODE, Kind.HOST})
 
@@ -48,9 +53,9 @@ class WordJudge:
     weights: Mapping[int, float]
     exact: bool
 
-    def share(self, text: str) -> float:
+    def share(self, texts: Texts) -> float:
         """In [0, 1]; 1 when nothing is missing."""
-        there = set(self.keywords.document(text).indices)
+        there = set(self.keywords.document_of(texts).indices)
         missing = sum(weight for unit, weight in self.weights.items() if unit not in there)
         return max(0.0, 1.0 - missing)
 
@@ -77,7 +82,7 @@ def most_typical(runtime: Runtime, collection: str, query: WordQuery) -> dict[in
 
 
 def judge(
-    keywords: KeywordEncoder, query: WordQuery, typical: Mapping[int, Match], texts: Mapping[UUID, str]
+    keywords: KeywordEncoder, query: WordQuery, typical: Mapping[int, Match], texts: Mapping[UUID, Texts]
 ) -> WordJudge:
     """Weigh the units.
 
@@ -86,7 +91,7 @@ def judge(
     """
     frequencies: dict[int, float] = {}
     for unit, match in typical.items():
-        document = keywords.document(texts.get(match.id, ""))
+        document = keywords.document_of(texts.get(match.id, ()))
         own = dict(zip(document.indices, document.values, strict=True)).get(unit)
         if own:
             frequencies[unit] = max(match.score / own, 1e-6)
@@ -96,16 +101,19 @@ def judge(
     return WordJudge(keywords, {unit: weight / total for unit, weight in weights.items()}, query.exact)
 
 
-def load_texts(runtime: Runtime, ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The texts of the posts that are there, in one query."""
-    wanted = set(ids)
+def load_texts(runtime: Runtime, ids: Iterable[UUID]) -> dict[UUID, Texts]:
+    """The texts of the posts that are there, in two queries."""
+    wanted = list(set(ids))
     if not wanted:
         return {}
     with runtime.database.session() as session:
-        return {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(Post.id.in_(wanted)))}
+        own = session.execute(select(Post.id, Post.text).where(Post.id.in_(wanted))).all()
+        words = words_of(session, wanted)
+    others = {post_id: (found.spoken, found.written) for post_id, found in words.items()}
+    return {row.id: (row.text, *others.get(row.id, ())) for row in own}
 
 
-def found_words(keywords: KeywordEncoder, words: str, text: str) -> list[str]:
-    """What of the query the text has, as it was typed, each once."""
-    found: Sequence[Term] = keywords.matched(words, text)
+def found_words(keywords: KeywordEncoder, words: str, *texts: str) -> list[str]:
+    """What of the query the texts have, as it was typed, each once."""
+    found: Sequence[Term] = keywords.matched(words, *texts)
     return list(dict.fromkeys(term.token if term.kind is Kind.RUN else term.word for term in found))
