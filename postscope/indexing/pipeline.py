@@ -163,6 +163,10 @@ class Pipeline:
             for i, content in enumerate(batch)
         ]
 
+    def encode_texts(self, texts: Sequence[str]) -> dict[str, Vector]:
+        """Centred vectors of normalised texts, each as a document of its own; for a query, which waits for nobody."""
+        return self._texts(texts, for_query=True)
+
     def _decoded(self, batch: Sequence[Content]) -> Iterator[tuple[int, MediumPart, list[_Waiting]]]:
         """Every medium with its owner's place, decoded ahead of the encoder, but never more than a few pictures:
         a batch of videos has thousands."""
@@ -184,9 +188,10 @@ class Pipeline:
     def _decode(self, read: Callable[[], bytes]) -> Image.Image:
         return open_image(read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
 
-    def _texts(self, texts: Sequence[str]) -> dict[str, Vector]:
+    def _texts(self, texts: Sequence[str], *, for_query: bool = False) -> dict[str, Vector]:
         def encode(chosen: Sequence[str]) -> list[Vector]:
-            self._gate.pause_for_queries()
+            if not for_query:
+                self._gate.pause_for_queries()
             return list(self._calibration.centre_texts(self._encoder.encode_texts(chosen)))
 
         # Sorted by length over the whole batch, so that a slice wastes no time on padding.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from postscope.backend.searching.ranking import MatchedPart
+AnswerPart = Literal["text", "media", "keywords", "speech", "picture_words"]
 
 
 class _Model(BaseModel):
@@ -20,6 +20,7 @@ class MediaAnswer(_Model):
 
     id: UUID
     url: str | None = Field(examples=["https://example.org/harbour.jpg"])
+    kind: str | None = Field(description="image, video or audio; null until it is here", examples=["image"])
     mime: str | None = Field(examples=["image/jpeg"])
     width: int | None = Field(examples=[1024])
     height: int | None = Field(examples=[768])
@@ -44,11 +45,26 @@ class PostAnswer(_Model):
 class MatchAnswer(_Model):
     """Why a post is a hit: one part of it that matched."""
 
-    part: MatchedPart = Field(examples=["text"])
+    part: AnswerPart = Field(
+        description="text and media by meaning, keywords its text has, speech and picture_words both ways",
+        examples=["text"],
+    )
     query: int = Field(description="which of the things searched with, counted from 0", examples=[0])
     score: float = Field(examples=[0.91])
     media_index: int | None = Field(None, description="which of the post's media, counted from 0")
     media_id: UUID | None = None
+    seconds: float | None = Field(None, description="where in a video or sound, from its beginning", examples=[12.5])
+    frame: str | None = Field(
+        None,
+        description="where the picture of that second of a video is answered",
+        examples=["/v1/posts/019ce7ac-8e40-7c5e-9b1a-2f6d0c3a4b5e/media/0/frame?t=12.5"],
+    )
+    quote: str | None = Field(None, description="what is said or written there", examples=["mind the gap"])
+    box: list[tuple[float, float]] | None = Field(
+        None,
+        description="four corners of the written line, as fractions of the picture's width and height",
+        examples=[[[0.1, 0.8], [0.9, 0.8], [0.9, 0.9], [0.1, 0.9]]],
+    )
     terms: list[str] = Field([], description="words, hashtags, handles and codes that were found")
     why: str = Field(examples=["its text is close in meaning to the query"])
 

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy import select
 
 from postscope.backend.runtime import Runtime
-from postscope.backend.searching.answers import HitAnswer, MatchAnswer, MediaAnswer, PostAnswer
-from postscope.backend.searching.asked import Asked, Question
-from postscope.backend.searching.ranking import Evidence, Ranked
-from postscope.backend.searching.words import found_words
+from postscope.backend.searching.answers import HitAnswer, MediaAnswer, PostAnswer
+from postscope.backend.searching.asked import Question
+from postscope.backend.searching.evidence import Details, Loaded, Witness, load_details
+from postscope.backend.searching.ranking import Ranked
 from postscope.backend.tables import Media, Post
-from postscope.indexing.types import Vectors
-
-_CLOSE_TEXT = {
-    "text": "its text is close in meaning to the query",
-    "image": "its text says what the query image shows",
-    "post": "its text is close in meaning to the given post",
-}
-_CLOSE_IMAGE = {
-    "text": "shows what the query says",
-    "image": "looks like the query image",
-    "post": "is like the given post",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A post with its media in order."""
-
-    post: Post
-    media: tuple[Media, ...]
+from postscope.indexing.types import Vector, Vectors
 
 
 def load_posts(runtime: Runtime, ids: Sequence[UUID]) -> dict[UUID, Loaded]:
@@ -54,11 +34,28 @@ def explain(runtime: Runtime, question: Question, found: Sequence[tuple[Ranked, 
     by_image = [hit.id for hit, _ in found if any(item.part == "media" for item in hit.evidence)]
     stored = runtime.store.retrieve(question.collection, by_image) if by_image else []
     images = {point.id: point.multi["media"] for point in stored if "media" in point.multi}
-    return [_hit(runtime, question, hit, loaded, images.get(hit.id)) for hit, loaded in found]
+    with runtime.database.session() as session:
+        details = load_details(session, [loaded for _, loaded in found])
+    witness = Witness(runtime, partial(_encode, runtime))
+    return [
+        _hit(witness, question, hit, loaded, details.get(hit.id, Details()), images.get(hit.id))
+        for hit, loaded in found
+    ]
 
 
-def _hit(runtime: Runtime, question: Question, hit: Ranked, loaded: Loaded, images: Vectors | None) -> HitAnswer:
-    matched = [_match(runtime, question.positive[item.asked], item, loaded, images) for item in hit.evidence]
+def _encode(runtime: Runtime, texts: Sequence[str]) -> Mapping[str, Vector]:
+    with runtime.gate.query():
+        return runtime.live.pipeline.encode_texts(texts)
+
+
+def _hit(
+    witness: Witness, question: Question, hit: Ranked, loaded: Loaded, details: Details, images: Vectors | None
+) -> HitAnswer:
+    matched = [
+        match
+        for item in hit.evidence
+        for match in witness.matches(question.positive[item.asked], item, loaded, details, images)
+    ]
     groups: Mapping[str | None, str | None] = {"author": loaded.post.author_hash, "source": loaded.post.source}
     return HitAnswer(
         id=hit.id,
@@ -82,36 +79,7 @@ def _post(loaded: Loaded) -> PostAnswer:
         metrics=post.metrics,
         metadata=post.attributes,
         media=[
-            MediaAnswer(id=m.id, url=m.url, mime=m.mime, width=m.width, height=m.height, state=m.state)
+            MediaAnswer(id=m.id, url=m.url, kind=m.kind, mime=m.mime, width=m.width, height=m.height, state=m.state)
             for m in loaded.media
         ],
     )
-
-
-def _match(runtime: Runtime, asked: Asked, item: Evidence, loaded: Loaded, images: Vectors | None) -> MatchAnswer:
-    score = round(item.score, 4)
-    if item.part == "keywords":
-        terms = found_words(runtime.keywords, asked.words or "", loaded.post.text)
-        why = f"its text has {', '.join(terms)}"
-        return MatchAnswer(part="keywords", query=item.asked, score=score, terms=terms, why=why)
-    if item.part == "text":
-        return MatchAnswer(part="text", query=item.asked, score=score, why=_CLOSE_TEXT[asked.what])
-    index = _best_image(asked, loaded, images)
-    name = "an image" if index is None else f"image {index + 1}"
-    return MatchAnswer(
-        part="media",
-        query=item.asked,
-        score=score,
-        media_index=index,
-        media_id=None if index is None else loaded.media[index].id,
-        why=f"{name} {_CLOSE_IMAGE[asked.what]}",
-    )
-
-
-def _best_image(asked: Asked, loaded: Loaded, images: Vectors | None) -> int | None:
-    """Place among the post's media of the image nearest to what was asked; None while the post is being changed."""
-    indexed = [place for place, medium in enumerate(loaded.media) if medium.state == "indexed"]
-    if images is None or len(images) != len(indexed):
-        return None
-    cosines = [images @ probe.vector for probe in asked.probes if "media" in probe.parts]
-    return indexed[int(np.argmax(np.max(cosines, axis=0)))]

@@ -12,8 +12,9 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import SearchAnswer
 from postscope.backend.searching.asked import Question
 from postscope.backend.searching.candidates import DEEP, SHALLOW, rank_posts
+from postscope.backend.searching.evidence import Loaded
 from postscope.backend.searching.filters import Filters
-from postscope.backend.searching.hits import Loaded, explain, load_posts
+from postscope.backend.searching.hits import explain, load_posts
 from postscope.backend.searching.pages import Cursor, Kept, keep, turn
 from postscope.backend.searching.ranking import Ranked, Ranking
 from postscope.backend.searching.requests import SearchRequest
