@@ -206,6 +206,11 @@ _FACTORS: Final = _mixed(np.arange(1, BITS + 1, dtype=np.uint64) * np.uint64(_MU
 _TERMS: Final = _mixed(np.arange(BITS + 1, 2 * BITS + 1, dtype=np.uint64) * np.uint64(_MULTIPLIERS))
 
 
+def seeded_bits(count: int) -> npt.NDArray[np.bool_]:
+    """The same ``count`` random bits on every machine and in every version of NumPy."""
+    return np.asarray(_mixed(np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_MULTIPLIERS)) >> np.uint64(63), bool)
+
+
 def _pieces(told: str) -> npt.NDArray[np.uint64]:
     """A hash of each distinct run of four characters."""
     letters = np.frombuffer(told.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
