@@ -19,14 +19,16 @@ from postscope.backend.database import Clock, Database, utc_now
 from postscope.backend.errors import BadSettings, NotReady
 from postscope.backend.fetching import Fetcher, FetchLimits
 from postscope.backend.fingerprinting.indexes import FingerprintIndexes
+from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
 from postscope.backend.metrics import Metrics
-from postscope.backend.models import Models, OpenEncoder, SpaceModel
+from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
 from postscope.backend.settings import EncoderSettings, Mode, Settings
 from postscope.backend.tables import SpaceRow
 from postscope.indexing.build import open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration
+from postscope.indexing.copies.scenes import SceneReader, open_scenes
 from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
@@ -105,6 +107,23 @@ class Runtime:
     def banks(self) -> LiveBanks:
         """All banks of known content, in memory."""
         return LiveBanks(self.database)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The pictures that were last looked at."""
+        return Pictures()
+
+    @cached_property
+    def scenes(self) -> SceneReader:
+        """Tells what pictures show, to find their edited copies.
+
+        Raises:
+            NotReady: its weights cannot be had.
+        """
+        try:
+            return open_scenes(self.settings.model_cache, threads=self.settings.encoder.threads or cores())
+        except EncoderError as error:
+            raise NotReady(f"the model of scenes cannot be opened: {error}", code="model_not_ready") from error
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -163,6 +163,17 @@ class BankSettings(_Group):
     )
 
 
+class DuplicateSettings(_Group):
+    """When posts count as copies, or as look-alikes, of each other."""
+
+    pdq_radius: Annotated[int, Field(ge=0, le=64)] = Field(
+        31, description="bits that the PDQ of two copies may differ in, of 256"
+    )
+    look_alike_score: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.8, description="relevance, as in a search, from which another post is a look-alike"
+    )
+
+
 class ApiSettings(_Group):
     """The HTTP service."""
 
@@ -201,6 +212,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
     banks: BankSettings = BankSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     reading: ReadingSettings = ReadingSettings()

@@ -18,6 +18,7 @@ from postscope.backend.tables import Media, Post
 from postscope.backend.work import Claim
 from postscope.indexing.stores.base import Stored
 from postscope.workers.bank_checks import check_banks
+from postscope.workers.duplicates import find_duplicates
 from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
@@ -42,7 +43,7 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, check_banks)
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks)
 """In this order; a later one sees what an earlier one has written."""
 
 

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from sqlalchemy import select
 
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
+from postscope.backend.duplicates.asking import picture_in
+from postscope.backend.duplicates.assigning import leave
+from postscope.backend.duplicates.groups import take_turn
 from postscope.backend.fingerprinting import keeping, making
 from postscope.backend.fingerprinting.keeping import Failure, PostFingerprints
+from postscope.backend.fingerprinting.making import Made
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Media, Post
+from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.indexing.media.errors import MediaError
 
 if TYPE_CHECKING:
     from postscope.workers.enrichment import EnrichBatch
 
+FRAMES_LOOKED_AT: Final = 8
+"""Frames of a video that features are kept of: enough to tell a crop, and a tenth of the room of all."""
+
 
 def fingerprint_posts(runtime: Runtime, batch: EnrichBatch) -> None:
     """Make and keep the fingerprints of posts that have none of their present content."""
-    keys = {post.id: keeping.content_key(post, batch.media.get(post.id, ())) for post in batch.posts}
+    fingerprint(runtime, batch.posts, batch.media)
+
+
+def fingerprint(runtime: Runtime, posts: Sequence[Post], media: Mapping[UUID, Sequence[Media]]) -> None:
+    """The same for any posts."""
+    keys = {post.id: keeping.content_key(post, media.get(post.id, ())) for post in posts}
     with runtime.database.session() as session:
         known = keeping.known(session, list(keys))
     made = [
-        _of_post(runtime, post, batch.media.get(post.id, ()), keys[post.id])
-        for post in batch.posts
+        _of_post(runtime, post, media.get(post.id, ()), keys[post.id])
+        for post in posts
         if known.get(post.id) != keys[post.id]
     ]
+    changed = [post_id for post_id in known if known[post_id] != keys[post_id]]
     with runtime.database.session() as session:
+        if changed:  # what was found of them by their former content
+            take_turn(session)
+            leave(session, changed)
         keeping.replace(session, made)
 
 
@@ -39,12 +59,36 @@ def _of_post(runtime: Runtime, post: Post, media: Sequence[Media], content: byte
             continue
         try:
             data = runtime.blobs.get(medium.sha256)
+            made += making.of_file(data, medium.id)
+            made += _of_medium(runtime, medium, data)
         except (BlobMissing, BlobCorrupt) as error:
             failures.append(Failure(medium.id, "file_lost", f"the stored file cannot be read: {error}"))
-            continue
-        made += making.of_file(data, medium.id)
-        try:
-            made += making.of_image(making.decode(data, max_pixels=runtime.settings.media.max_pixels), medium.id)
         except MediaError as error:
             failures.append(Failure(medium.id, error.code, error.reason))
+        else:
+            if medium.state == "failed":  # a video that could not be taken apart
+                failures.append(Failure(medium.id, medium.error_code or "failed", medium.error or "it failed"))
     return PostFingerprints(post.id, content, tuple(made), tuple(failures))
+
+
+def _of_medium(runtime: Runtime, medium: Media, data: bytes) -> list[Made]:
+    if medium.kind in ("video", "audio"):
+        return _of_frames(runtime, medium)
+    picture = picture_in(runtime, medium.sha256 or "", lambda: data)
+    return [*making.of_picture(picture, medium.id), making.of_look(picture, medium.id)]
+
+
+def _of_frames(runtime: Runtime, medium: Media) -> list[Made]:
+    """Of the frames that the video was taken apart into."""
+    with runtime.database.session() as session:
+        frames = session.scalars(
+            select(MediaFrame).where(MediaFrame.media_id == medium.id).order_by(MediaFrame.number)
+        ).all()
+    step = max(1, -(-len(frames) // FRAMES_LOOKED_AT))
+    made: list[Made] = []
+    for place, frame in enumerate(frames):
+        picture = picture_in(runtime, frame.sha256, partial(runtime.blobs.get, frame.sha256))
+        made += making.of_picture(picture, medium.id, frame=frame.number, seconds=frame.seconds)
+        if place % step == 0:
+            made.append(making.of_look(picture, medium.id, frame=frame.number, seconds=frame.seconds))
+    return made

@@ -16,6 +16,7 @@ from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
+from postscope.workers import duplicates
 from postscope.workers.bank_retro import sweep_history
 from postscope.workers.names import worker_name
 
@@ -84,6 +85,7 @@ Runner = Callable[[Runtime, RunContext], dict[str, Any] | None]
 
 RUNNERS: Mapping[str, Runner] = {
     retro.KIND: sweep_history,
+    "duplicates.sweep": duplicates.sweep,
 }
 """By kind of run."""
 

@@ -8,7 +8,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from postscope.backend.fingerprinting import keeping
-from postscope.backend.fingerprinting.indexes import FingerprintIndexes, posts_of
+from postscope.backend.fingerprinting.indexes import FingerprintIndexes, owners
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow
 from postscope.backend.uploads import add_upload
@@ -85,7 +85,7 @@ def test_every_process_sees_what_another_wrote(runtime: Runtime, desk: Desk) -> 
     desk.run(*EVERYTHING)
     [value] = [row.value for row in rows(runtime, first) if row.kind == "shingles"]
     [[near]] = other.within("shingles", [value], 40)
-    assert posts_of(runtime.database, [near.number]) == {near.number: first}
+    assert owners(runtime.database, [near.number])[near.number].post_id == first
     desk.delete(first)
-    assert posts_of(runtime.database, [near.number]) == {}
+    assert owners(runtime.database, [near.number]) == {}
     assert len(rows(runtime, second)) == 2

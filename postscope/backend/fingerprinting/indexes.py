@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from postscope.backend.database import Database
 from postscope.backend.tables import FingerprintRow
 from postscope.indexing.hamming import HammingIndex, Near, Rows
 
-INDEXED = ("pdq", "shingles")
+INDEXED = ("pdq", "shingles", "scene")
 """Kinds that are looked up by nearness."""
 
 
@@ -64,17 +65,20 @@ class FingerprintIndexes:
             return [(row.seq, row.value) for row in rows]
 
 
-def owners(database: Database, numbers: Sequence[int]) -> dict[int, FingerprintRow]:
-    """The rows with these numbers that are still there, without their values read twice."""
-    with database.session() as session:
-        found = session.scalars(select(FingerprintRow).where(FingerprintRow.seq.in_(numbers)))
-        return {row.seq: row for row in found}
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a fingerprint is of."""
+
+    post_id: UUID
+    media_id: UUID | None
 
 
-def posts_of(database: Database, numbers: Sequence[int]) -> dict[int, UUID]:
-    """Which post each of these rows is of; those that are gone are left out."""
+def owners(database: Database, numbers: Sequence[int]) -> dict[int, Owner]:
+    """Of the rows with these numbers; those that are gone are left out."""
     with database.session() as session:
         found = session.execute(
-            select(FingerprintRow.seq, FingerprintRow.post_id).where(FingerprintRow.seq.in_(numbers))
+            select(FingerprintRow.seq, FingerprintRow.post_id, FingerprintRow.media_id).where(
+                FingerprintRow.seq.in_(numbers)
+            )
         )
-        return {row.seq: row.post_id for row in found}
+        return {row.seq: Owner(row.post_id, row.media_id) for row in found}

@@ -38,7 +38,11 @@ class PostFingerprints:
 
 def content_key(post: Post, media: Sequence[Media]) -> bytes:
     """Hash of all that a post's fingerprints are made from."""
-    told = [str(RECIPE), post.text, *(f"{medium.id} {medium.sha256} {medium.state}" for medium in media)]
+    told = [
+        str(RECIPE),
+        post.text,
+        *(f"{medium.id} {medium.sha256} {medium.state} {medium.understood_at}" for medium in media),
+    ]
     return hashlib.sha256("\n".join(told).encode()).digest()
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from PIL import Image
 
+from postscope.backend.fingerprinting.pictures import Picture
+from postscope.indexing.copies import scenes
 from postscope.indexing.fingerprints import PDQ_SIDE, ExactText, FileHash, Fingerprinter, Pdq, Shingles
 from postscope.indexing.media.image import open_image
 
-RECIPE: Final = 1
+LOOK: Final = "look"
+RECIPE: Final = 2
 """Raised whenever a fingerprint of the same content changes: all are then made again."""
 
 _FILES: Final[tuple[Fingerprinter[bytes], ...]] = (FileHash("sha256"), FileHash("md5"))
@@ -52,6 +55,20 @@ def of_image(
         for by in _IMAGES
         if (made := by.fingerprint(image)) is not None
     ]
+
+
+def of_picture(picture: Picture, media_id: UUID, **frame: Any) -> list[Made]:
+    """All that a picture is looked up by: PDQ, and the codes of what it shows. See ``Made`` for ``frame``."""
+    asked = picture.asked
+    return [
+        Made(Pdq.kind, asked.turned[0], asked.quality, media_id, **frame),
+        *(Made(scenes.KIND, code, 100, media_id, **frame) for code in picture.codes.kept),
+    ]
+
+
+def of_look(picture: Picture, media_id: UUID, **frame: Any) -> Made:
+    """What edited copies of a picture are told by for sure; 18 kB."""
+    return Made(LOOK, picture.asked.look.less().pack(), 100, media_id, **frame)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:

@@ -4,6 +4,7 @@ from postscope.backend.tables.access import ApiKey
 from postscope.backend.tables.audit import AuditEntry
 from postscope.backend.tables.banks import Bank, BankChange, BankEntry, BankSignal, BankVector
 from postscope.backend.tables.base import Base
+from postscope.backend.tables.duplicates import DuplicateGroup, DuplicateMember, DuplicatePair
 from postscope.backend.tables.fingerprints import Fingerprinted, FingerprintRow
 from postscope.backend.tables.imports import ImportRun
 from postscope.backend.tables.media_parts import LooseBlob, MediaFrame, MediaPart, MediaText
@@ -57,6 +58,9 @@ __all__ = [
     "BankSignal",
     "BankVector",
     "Base",
+    "DuplicateGroup",
+    "DuplicateMember",
+    "DuplicatePair",
     "FingerprintRow",
     "Fingerprinted",
     "ImportRun",

@@ -26,6 +26,8 @@ _LEAST_AGREEMENT: Final = 0.45
 _FEW_AGREEMENT: Final = 0.55
 _WHOLE_AGREEMENT: Final = 0.6
 _WHOLE: Final = 0.93
+_COLOUR: Final = 4
+"""Mean difference between the colours below which a picture is grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +81,7 @@ def compare_images(asked: AskedImage, kept: KeptImage, *, radius: int = PDQ_RADI
     score = _hash_score(apart) if by_hash and apart is not None else 0.0
     detail: dict[str, Any] = {"pdq_distance": apart}
     changes: list[str] = []
+    undone: list[str] = []
     if overlay is not None:
         score = max(score, min(0.98, 0.5 + 0.5 * overlay.agreement * min(1.0, overlay.features / _SURE_FEATURES)))
         detail |= {
@@ -87,14 +90,22 @@ def compare_images(asked: AskedImage, kept: KeptImage, *, radius: int = PDQ_RADI
             "shown_of_this": round(overlay.of_one, 3),
             "shown_of_other": round(overlay.of_other, 3),
         }
-        changes = _geometry(overlay, flipped=flipped)
+        changes = _geometry(overlay, overlay.of_one, overlay.of_other, flipped=flipped)
+        undone = _geometry(overlay, overlay.of_other, overlay.of_one, flipped=flipped)
     elif TURNS[turn]:
-        changes = [TURNS[turn]]
-    if kept.look is not None and min(asked.look.colour, kept.look.colour) < 4 <= abs(asked.look.colour - kept.look.colour):
-        changes.append("colour removed" if asked.look.colour < 4 else "colour added")
+        changes, undone = [TURNS[turn]], [TURNS[turn]]
+    if kept.look is not None:
+        changes += _colours(asked.look, kept.look)
+        undone += _colours(kept.look, asked.look)
     if not changes and apart:
-        changes.append("re-encoded, resized or recoloured")
-    return CopyVerdict("image", round(score, 4), tuple(changes), detail)
+        changes, undone = ["re-encoded, resized or recoloured"], ["re-encoded, resized or recoloured"]
+    return CopyVerdict("image", round(score, 4), tuple(changes), tuple(undone), detail)
+
+
+def _colours(this: Look, other: Look) -> list[str]:
+    if min(this.colour, other.colour) >= _COLOUR or abs(this.colour - other.colour) < _COLOUR:
+        return []
+    return ["colour removed" if this.colour < _COLOUR else "colour added"]
 
 
 def _nearest(asked: AskedImage, kept: KeptImage) -> tuple[int | None, int]:
@@ -128,14 +139,14 @@ def _same(found: Overlay) -> bool:
     return found.agreement >= least and found.features >= _LEAST_FEATURES
 
 
-def _geometry(overlay: Overlay, *, flipped: bool) -> list[str]:
+def _geometry(overlay: Overlay, shown: float, of_other: float, *, flipped: bool) -> list[str]:
     changes = ["mirrored"] if flipped else []
     degrees = overlay.degrees
     if abs(degrees) > 2:
         changes.append(f"turned by {abs(degrees):.0f} degrees")
-    if overlay.of_other < _WHOLE:
-        changes.append(f"cropped to {100 * overlay.of_other:.0f}%")
-    if overlay.of_one < _WHOLE:
+    if of_other < _WHOLE:
+        changes.append(f"cropped to {100 * of_other:.0f}%")
+    if shown < _WHOLE:
         changes.append("set in a frame, border or caption")
     if overlay.agreement < 0.85:
         changes.append("partly covered")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -61,6 +61,10 @@ class Look:
         places = np.clip(self.places * _PLACE_UNIT, 0, 65_535).astype("<u2")
         return b"".join((head, places.tobytes(), self.features.tobytes(), self.small.tobytes()))
 
+    def less(self, features: int = FEATURES) -> Look:
+        """With the first so many features, which are spread over the whole picture."""
+        return replace(self, places=self.places[:features], features=self.features[:features])
+
 
 def unpack(data: bytes) -> Look:
     """What ``pack`` gave.
@@ -95,11 +99,11 @@ def look_at(image: Image.Image, *, features: int = FEATURES) -> Look:
     colour = int(min(255.0, 4.0 * float(np.ptp(rgb[::4, ::4].astype(np.int16), axis=2).mean())))
     picture = _fitted(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     height, width = picture.shape
-    finder = cv2.ORB_create(nfeatures=_FOUND, fastThreshold=7, edgeThreshold=15, patchSize=31)
+    finder: Any = cv2.ORB.create(nfeatures=_FOUND, fastThreshold=7, edgeThreshold=15, patchSize=31)
     points = _spread(list(finder.detect(picture, None)), width, height, features)
     points, described = finder.compute(picture, points)
     if described is None:
-        points, described = (), np.empty((0, 32), np.uint8)
+        points, described = [], np.empty((0, 32), np.uint8)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
     return Look(width, height, places, described, _small(picture), colour)
 
@@ -110,6 +114,7 @@ def _spread(points: list[Any], width: int, height: int, most: int) -> list[Any]:
     for point in sorted(points, key=lambda point: (-point.response, point.pt)):
         x, y = point.pt
         fields[int(_GRID * x / width), int(_GRID * y / height)].append(point)
+    # The first of the ranks are spread as well as all of them.
     ranked = [(rank, -point.response, point) for field in fields.values() for rank, point in enumerate(field)]
     ranked.sort(key=lambda item: item[:2])
     return [point for _, _, point in ranked[:most]]

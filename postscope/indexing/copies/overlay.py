@@ -96,7 +96,9 @@ def straight(one: Look, other: Look) -> Move:
 def _sound(move: Move) -> bool:
     stretch = np.linalg.svd(np.asarray(move)[:, :2], compute_uv=False)
     upright = float(np.linalg.det(np.asarray(move)[:, :2])) > 0  # the mirror image is looked for by itself
-    return upright and 1 / _MOST_SCALE < stretch[1] and stretch[0] < _MOST_SCALE and stretch[0] < _MOST_SKEW * stretch[1]
+    return (
+        upright and stretch[1] > 1 / _MOST_SCALE and stretch[0] < _MOST_SCALE and stretch[0] < _MOST_SKEW * stretch[1]
+    )
 
 
 def _between_small(one: Look, other: Look, move: Move) -> Move:
@@ -113,7 +115,8 @@ def _agreement(moved: npt.NDArray[np.uint8], still: npt.NDArray[np.uint8], share
     weight = shared.astype(np.float32)
 
     def mean(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.asarray(cv2.boxFilter(values * weight, -1, (_WINDOW, _WINDOW), normalize=False), np.float32) / within
+        summed = cv2.boxFilter(values * weight, -1, (_WINDOW, _WINDOW), normalize=False)
+        return np.asarray(summed / within, np.float32)
 
     within = np.maximum(cv2.boxFilter(weight, -1, (_WINDOW, _WINDOW), normalize=False), 1.0)
     a, b = (cv2.GaussianBlur(picture.astype(np.float32), (3, 3), 0) for picture in (moved, still))

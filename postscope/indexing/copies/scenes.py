@@ -2,8 +2,8 @@
 
 The pooled features of EfficientNet-Lite0, less their mean over the pictures of the sample, on 256 random hyperplanes
 (Charikar 2002) through the space of its 1,000 classes. They only find candidates: what is a copy, local features say.
-A picture is kept by one such code and looked up by several, of the whole and of parts of it: all of them are pooled from
-one run of the network (R-MAC, Tolias et al. 2016).
+A picture is kept by one such code and looked up by several, of the whole and of parts of it, which are pooled from one
+run of the network (R-MAC, Tolias et al. 2016).
 """
 
 from __future__ import annotations

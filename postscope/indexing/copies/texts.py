@@ -68,6 +68,7 @@ def compare_texts(asked: TextPrint, kept: TextPrint) -> CopyVerdict | None:
         "text",
         round(score, 4),
         _changes(asked, kept, contained, same=same),
+        _changes(kept, asked, contained, same=same),
         {"contained": round(contained, 4), "resemblance": round(resemblance, 4), "same_words": same},
     )
 
@@ -100,6 +101,5 @@ def _pieces(found: list[str]) -> dict[str, float]:
         weight = _DENSE_WEIGHT if dense else 1.0 if len(word) >= _LONG_WORD else _SHORT_WEIGHT
         weights += [weight] * len(word) + [0.0]
     return {
-        told[start : start + _PIECE]: max(weights[start : start + _PIECE])
-        for start in range(len(told) - _PIECE + 1)
+        told[start : start + _PIECE]: max(weights[start : start + _PIECE]) for start in range(len(told) - _PIECE + 1)
     }

@@ -15,11 +15,13 @@ class CopyVerdict:
     Attributes:
         part: what kind of content.
         score: 0.5 to 1; 1 is the very same bytes or words.
-        changes: what was likely done to the one to get the other, in words that people read; empty for nothing.
+        changes: what was likely done to the other to get this one, in words that people read; empty for nothing.
+        undone: what was likely done to this one to get the other, if it was the other way round.
         detail: the measurements behind it, as JSON.
     """
 
     part: Part
     score: float
     changes: tuple[str, ...]
+    undone: tuple[str, ...]
     detail: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Posts that are copies of each other: found, told for sure, kept in groups, shown."""

@@ -1,0 +1,125 @@
+"""Content as it is asked about: of a post, or of what somebody gives us."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from postscope.backend.blobs import BlobCorrupt, BlobMissing
+from postscope.backend.fingerprinting import making
+from postscope.backend.fingerprinting.pictures import Picture, picture_of
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Media, MediaFrame, Post
+from postscope.indexing.copies.texts import TextPrint, text_print
+from postscope.indexing.copies.videos import Frames, frames_of
+from postscope.indexing.media.errors import MediaError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedMedium:
+    """One medium: a picture, or the frames of a video.
+
+    Attributes:
+        position: its place among the media that were given.
+        sha256: of its file.
+        pictures: one of a still image, or one of each frame.
+        frames: of a video; None of a still image.
+    """
+
+    position: int
+    sha256: str
+    pictures: tuple[Picture, ...]
+    frames: Frames | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A medium that nothing can be said of: neither that it is a copy nor that it is none."""
+
+    position: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A text and media to find copies of.
+
+    Attributes:
+        text: of the post; may be without words.
+        media: those that could be read.
+        unreadable: those that could not.
+        post_id: which post it is; None for content that is not stored.
+    """
+
+    text: TextPrint
+    media: tuple[AskedMedium, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    post_id: UUID | None = None
+
+
+def picture_in(runtime: Runtime, sha256: str, read: Callable[[], bytes]) -> Picture:
+    """The picture in a file.
+
+    Raises:
+        MediaError: it cannot be read.
+        BlobMissing: the file is not there.
+    """
+
+    def make() -> Picture:
+        image = making.decode(read(), max_pixels=runtime.settings.media.max_pixels)
+        return picture_of(runtime.scenes, image)
+
+    return runtime.pictures.get(sha256, make)
+
+
+def asked_post(runtime: Runtime, post: Post, media: Sequence[Media]) -> Asked:
+    """A post that is kept. A medium that is not here yet is left out; it is looked at when it has come."""
+    found: list[AskedMedium] = []
+    broken: list[Unreadable] = []
+    for medium in media:
+        if medium.state == "failed":
+            broken.append(Unreadable(medium.position, medium.error_code or "failed", medium.error or "it failed"))
+        elif medium.sha256 is not None:
+            try:
+                found.append(_asked_medium(runtime, medium))
+            except MediaError as error:
+                broken.append(Unreadable(medium.position, error.code, error.reason))
+            except (BlobMissing, BlobCorrupt) as error:
+                broken.append(Unreadable(medium.position, "file_lost", f"the stored file cannot be read: {error}"))
+    return Asked(text_print(post.text), tuple(found), tuple(broken), post.id)
+
+
+def _asked_medium(runtime: Runtime, medium: Media) -> AskedMedium:
+    sha256 = medium.sha256 or ""
+    if medium.kind not in ("video", "audio"):
+        picture = picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
+        return AskedMedium(medium.position, sha256, (picture,))
+    with runtime.database.session() as session:
+        frames = frames_in(session, medium.id)
+    pictures = tuple(picture_in(runtime, frame.sha256, partial(runtime.blobs.get, frame.sha256)) for frame in frames)
+    return asked_video(medium.position, sha256, pictures, [f.seconds for f in frames], medium.duration_seconds)
+
+
+def asked_video(
+    position: int, sha256: str, pictures: tuple[Picture, ...], seconds: Sequence[float], duration: float | None
+) -> AskedMedium:
+    """A video by its frames."""
+    frames = frames_of(
+        seconds,
+        [picture.asked.turned[0] for picture in pictures],
+        [picture.codes.kept for picture in pictures],
+        duration or max(seconds, default=0.0),
+        [picture.asked.turned for picture in pictures],
+    )
+    return AskedMedium(position, sha256, pictures, frames)
+
+
+def frames_in(session: Session, media_id: UUID) -> Sequence[MediaFrame]:
+    """The frames that a video was taken apart into, in order."""
+    return session.scalars(select(MediaFrame).where(MediaFrame.media_id == media_id).order_by(MediaFrame.number)).all()

@@ -1,0 +1,167 @@
+"""Whether posts are copies, part by part, from what is kept of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from postscope.backend.duplicates.asking import Asked, AskedMedium
+from postscope.backend.fingerprinting.making import LOOK
+from postscope.backend.tables import FingerprintRow, Media, Post
+from postscope.indexing.copies import scenes
+from postscope.indexing.copies.images import KeptImage, compare_images
+from postscope.indexing.copies.looks import unpack
+from postscope.indexing.copies.texts import TextPrint, compare_texts, text_print
+from postscope.indexing.copies.verdicts import CopyVerdict, Part
+from postscope.indexing.copies.videos import Frames, compare_videos, frames_of
+
+_KINDS: Final = ("pdq", scenes.KIND, LOOK)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptMedium:
+    """One medium of a kept post: a picture or the frames of a video; neither where nothing could be made of it."""
+
+    position: int
+    sha256: str
+    image: KeptImage | None
+    frames: Frames | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptPost:
+    """What is kept of a post to tell copies by."""
+
+    post_id: UUID
+    text: TextPrint
+    media: tuple[KeptMedium, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Two posts are copies.
+
+    Attributes:
+        score: of the best part.
+        evidence: each part that matches, best first, as JSON.
+    """
+
+    score: float
+    evidence: tuple[dict[str, Any], ...]
+
+    def turned(self) -> Matched:
+        """The same, told of the other post."""
+        return Matched(self.score, tuple(_turned(item) for item in self.evidence))
+
+
+def load_kept(session: Session, ids: Sequence[UUID]) -> dict[UUID, KeptPost]:
+    """Of those posts that are there."""
+    texts = {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(Post.id.in_(ids)))}
+    media: dict[UUID, list[Media]] = defaultdict(list)
+    for medium in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
+        media[medium.post_id].append(medium)
+    prints: dict[UUID, list[FingerprintRow]] = defaultdict(list)
+    if media:
+        rows = session.scalars(
+            select(FingerprintRow)
+            .where(FingerprintRow.post_id.in_(list(media)), FingerprintRow.kind.in_(_KINDS))
+            .order_by(FingerprintRow.seq)
+        )
+        for row in rows:
+            if row.media_id is not None:
+                prints[row.media_id].append(row)
+    return {
+        post_id: KeptPost(
+            post_id, text_print(text), tuple(_medium(m, prints[m.id]) for m in media.get(post_id, ()) if m.sha256)
+        )
+        for post_id, text in texts.items()
+    }
+
+
+def compare(asked: Asked, kept: KeptPost, *, pdq_radius: int) -> Matched | None:
+    """None where no part of the one is a copy of a part of the other."""
+    found: list[dict[str, Any]] = []
+    text = compare_texts(asked.text, kept.text)
+    if text is not None:
+        found.append(_evidence(text, None, None))
+    for medium in asked.media:
+        for other in kept.media:
+            verdict = _compare_media(medium, other, pdq_radius)
+            if verdict is not None:
+                found.append(_evidence(verdict, medium.position, other.position))
+    if not found:
+        return None
+    found.sort(key=lambda item: -item["score"])
+    return Matched(found[0]["score"], tuple(found))
+
+
+def _compare_media(medium: AskedMedium, other: KeptMedium, pdq_radius: int) -> CopyVerdict | None:
+    if medium.sha256 == other.sha256:
+        part: Part = "image" if medium.frames is None else "video"
+        return CopyVerdict(part, 1.0, (), (), {"same_file": True})
+    if medium.frames is not None and other.frames is not None:
+        return compare_videos(medium.frames, other.frames)
+    if medium.frames is None and other.image is not None:
+        return compare_images(medium.pictures[0].asked, other.image, radius=pdq_radius)
+    return None
+
+
+def _evidence(verdict: CopyVerdict, this: int | None, other: int | None) -> dict[str, Any]:
+    return {
+        "part": verdict.part,
+        "score": verdict.score,
+        "this_media": this,
+        "other_media": other,
+        "changes": list(verdict.changes),
+        "undone": list(verdict.undone),
+        "detail": verdict.detail,
+    }
+
+
+def _turned(item: dict[str, Any]) -> dict[str, Any]:
+    detail = dict(item["detail"])
+    for this, other in (("shown_of_this", "shown_of_other"), ("seconds", "other_seconds")):
+        if this in detail:
+            detail[this], detail[other] = detail[other], detail[this]
+    if "speed" in detail:
+        detail["speed"] = round(1 / item["detail"]["speed"], 3)
+        detail["offset_seconds"] = round(-item["detail"]["offset_seconds"] / item["detail"]["speed"], 2)
+    return {
+        **item,
+        "this_media": item["other_media"],
+        "other_media": item["this_media"],
+        "changes": item["undone"],
+        "undone": item["changes"],
+        "detail": detail,
+    }
+
+
+def _medium(medium: Media, rows: Sequence[FingerprintRow]) -> KeptMedium:
+    sha256 = medium.sha256 or ""
+    if medium.kind in ("video", "audio"):
+        return KeptMedium(medium.position, sha256, None, _frames(rows, medium.duration_seconds))
+    by_kind: Mapping[str, FingerprintRow] = {row.kind: row for row in rows}
+    pdq, look = by_kind.get("pdq"), by_kind.get(LOOK)
+    if pdq is None:
+        return KeptMedium(medium.position, sha256, None, None)
+    image = KeptImage(pdq.value, pdq.quality, unpack(look.value) if look else None)
+    return KeptMedium(medium.position, sha256, image, None)
+
+
+def _frames(rows: Sequence[FingerprintRow], duration: float | None) -> Frames | None:
+    pdq = {row.frame: row for row in rows if row.kind == "pdq" and row.frame is not None}
+    codes: dict[int | None, list[bytes]] = defaultdict(list)
+    for row in rows:
+        if row.kind == scenes.KIND:
+            codes[row.frame].append(row.value)
+    numbers = sorted(number for number in pdq if codes[number])
+    if not numbers:
+        return None
+    seconds = [pdq[number].seconds or 0.0 for number in numbers]
+    return frames_of(seconds, [pdq[n].value for n in numbers], [codes[n] for n in numbers], duration or max(seconds))
