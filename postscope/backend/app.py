@@ -29,6 +29,7 @@ from postscope.backend.routes import (
     runs,
     search,
     timelines,
+    trends,
     webhooks,
 )
 from postscope.backend.routes.docs import docs_router
@@ -42,6 +43,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     moderation.router,
     review.router,
     timelines.router,
+    trends.router,
     runs.router,
     keys.router,
     audit.router,

@@ -14,6 +14,7 @@ from postscope.backend.trends.requests import TimelineQuery
 from postscope.backend.trends.timelines import MIXES, Comparison, Figures, Timeline
 from postscope.indexing.buckets import BucketSize
 
+POSTS_URL = "/v1/posts?from=2026-03-01T00%3A00%3A00Z&to=2026-03-02T00%3A00%3A00Z"
 MOODS = ("negative", "neutral", "positive")
 
 
@@ -37,7 +38,7 @@ class FiguresOut(BaseModel):
     sources: dict[str, int]
     media: dict[str, int]
     sentiment: SentimentOut
-    posts_url: str = Field(examples=["/v1/posts?from=2026-03-01T00%3A00%3A00Z&to=2026-03-02T00%3A00%3A00Z"])
+    posts_url: str = Field(examples=[POSTS_URL])
 
 
 class BucketOut(FiguresOut):
@@ -88,7 +89,7 @@ def timeline_out(timeline: Timeline, asked: TimelineQuery, *, now: datetime) -> 
         bucket=timeline.size,
         tz=asked.tz,
         topic_id=asked.topic_id,
-        total=FiguresOut(**_figures(timeline.total, asked, edges[0], edges[-1])),
+        total=figures_out(timeline.total, asked, edges[0], edges[-1]),
         buckets=rows,
         comparison=_compared(timeline.comparison, timeline.total, asked) if timeline.comparison else None,
     )
@@ -132,6 +133,11 @@ def sentiment_out(mix: dict[str, int]) -> SentimentOut:
     return SentimentOut(scored=scored, **shares)
 
 
+def figures_out(figures: Figures, asked: TimelineQuery, since: datetime, to: datetime) -> FiguresOut:
+    """Figures with the link to their posts."""
+    return FiguresOut(**_figures(figures, asked, since, to))
+
+
 def _figures(figures: Figures, asked: TimelineQuery, since: datetime, to: datetime) -> dict[str, Any]:
     mixes = {name: figures.mixes[name] for name in MIXES}
     return {
@@ -156,7 +162,7 @@ def _compared(other: Comparison, total: Figures, asked: TimelineQuery) -> Compar
     return ComparedOut(
         since=since,
         to=to,
-        total=FiguresOut(**_figures(other.total, asked, since, to)),
+        total=figures_out(other.total, asked, since, to),
         posts=list(each("posts")),
         authors=list(each("authors")),
         reach=list(each("reach")),

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from postscope.backend.errors import NotFound
 from postscope.backend.post_schema import author_hash
@@ -73,13 +73,14 @@ def resolve(session: Session, topic_id: UUID) -> Topic:
 
 def in_topic(session: Session, topic: Topic) -> ColumnElement[bool]:
     """Posts of a topic; of a theme, those of its topics; of a sub-topic, those that are in it."""
-    member = TopicMember.topic_id == topic.id
+    member = aliased(TopicMember)
+    of = member.topic_id == topic.id
     if topic.layer == "subtopic":
-        member = TopicMember.subtopic_id == topic.id
+        of = member.subtopic_id == topic.id
     elif topic.layer == "theme":
         below = session.scalars(select(Topic.id).where(Topic.parent_id == topic.id)).all()
-        member = TopicMember.topic_id.in_([topic.id, *below])
-    return exists(select(literal(1)).where(TopicMember.post_id == Post.id, member))
+        of = member.topic_id.in_([topic.id, *below])
+    return exists(select(literal(1)).where(member.post_id == Post.id, of))
 
 
 def sounds(mood: Mood) -> ColumnElement[bool]:

@@ -1,0 +1,264 @@
+"""What emerges, grows and fades in a window, with the evidence for it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, and_, cast, column, func, select, true
+from sqlalchemy.orm import Session
+from sqlalchemy.types import BigInteger, Text
+
+from postscope.backend.database import Database
+from postscope.backend.tables import Post, Topic, TopicMember
+from postscope.backend.trends.requests import Format, PostFilter, Zone
+from postscope.backend.trends.selection import conditions, within
+from postscope.backend.trends.timelines import one_snapshot
+from postscope.indexing.buckets import phase, zone_of
+from postscope.indexing.bursts import Floats, History, Prediction, benjamini_hochberg, predict, profile_of
+
+By = Literal["topic", "tag"]
+Rank = Literal["emerging", "growing", "fading"]
+
+HOUR = timedelta(hours=1)
+LEAST_HISTORY, MOST_HISTORY = timedelta(days=28), timedelta(days=182)
+"""How far back it is looked: four windows, within these."""
+NEW_POSTS = 5
+"""A series with fewer posts than this in its history emerges; one with more grows."""
+ENOUGH_POSTS, ENOUGH_HOURS = 100, 24
+"""The least that the stream must have had, over the least time, for a probability to mean anything."""
+SURE = 0.05
+"""Share of false ones among those that are called significant."""
+MOST_SERIES = 5_000
+LEAST_EXPECTED = 3.0
+"""A series that lets expect fewer posts than this says nothing about how busy the stream is."""
+MOST_BUSY = 10.0
+
+Phases: TypeAlias = npt.NDArray[np.int64]
+
+
+class TrendsQuery(PostFilter):
+    """Which posts, and what of them is to be ranked."""
+
+    by: By = Field("topic", description="what is ranked: topics, or tags as they were given with the posts")
+    rank: Rank = Field("emerging", description="new in the window; more than before; less than before")
+    tz: Zone = Field("UTC", description="IANA time zone of the daily and weekly rhythm")
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+    min_posts: Annotated[int, Field(ge=1)] = Field(3, description="what has fewer, now and as expected, is left out")
+    format: Format | None = Field(None, description="json, csv or parquet; by default what Accept asks for")
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """``key`` is the topic's id or the tag; ``q`` the probability, corrected for all that were tested."""
+
+    key: str
+    name: str
+    observed: int
+    prediction: Prediction
+    probability: float
+    q: float
+    history_posts: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def ratio(self) -> float:
+        """How many times as many posts as expected."""
+        return self.observed / self.prediction.mean
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best first. Without ``enough_history`` all probabilities are 1, and the largest comes first."""
+
+    since: datetime
+    to: datetime
+    history_since: datetime
+    enough_history: bool
+    tested: int
+    trends: Sequence[Trend]
+
+
+@dataclass(frozen=True, slots=True)
+class Hourly:
+    """Posts by the hour, counted from ``since``; hours of the history have negative numbers."""
+
+    stream: dict[int, int]
+    series: dict[str, dict[int, int]]
+    first: dict[str, datetime]
+    last: dict[str, datetime]
+
+
+def rank_trends(database: Database, asked: TrendsQuery, *, author_key: bytes, now: datetime) -> Ranking:
+    """What is asked for.
+
+    Raises:
+        Invalid: the window is reversed.
+        NotFound: there is no such topic.
+    """
+    since, to = asked.window(now)
+    history_since = since - min(max(4 * (to - since), LEAST_HISTORY), MOST_HISTORY)
+    with database.session() as session:
+        one_snapshot(session)
+        where = [*conditions(session, asked, author_key), within(history_since, to)]
+        hourly = count_hours(session, where, asked.by, since)
+        names = _names(session, list(hourly.series)) if asked.by == "topic" else {}
+    known = {key: hours for key, hours in hourly.series.items() if asked.by == "tag" or key in names}
+    frame = Frame.of(hourly.stream, history_since, since, to, asked.tz)
+    busy = frame.busy(hourly)
+    trends = []
+    for key, hours in known.items():
+        observed = sum(posts for hour, posts in hours.items() if hour >= 0)
+        history = sum(hours.values()) - observed
+        prediction = frame.predict(hours, busy)
+        if max(observed, prediction.mean) < asked.min_posts or not _belongs(asked.rank, observed, history, prediction):
+            continue
+        probability = 1.0
+        if frame.enough:
+            tail = prediction.at_most if asked.rank == "fading" else prediction.at_least
+            probability = tail(observed)
+        trends.append(
+            Trend(
+                key,
+                names.get(key, key),
+                observed,
+                prediction,
+                probability,
+                1.0,
+                history,
+                hourly.first[key],
+                hourly.last[key],
+            )
+        )
+    return Ranking(since, to, history_since, frame.enough, len(trends), _best(trends, asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The hours of history and window.
+
+    Attributes:
+        stream: posts of the whole stream in each hour of the history, from its first post on.
+        phases: hour of the week of each hour of the history.
+        ahead: hour of the week of each hour of the window.
+        usual: posts that the stream usually has in each hour of the window.
+        enough: whether there is history enough to tell anything.
+    """
+
+    stream: Floats
+    phases: Phases
+    ahead: Phases
+    usual: Floats
+    enough: bool
+
+    @classmethod
+    def of(cls, stream: dict[int, int], history_since: datetime, since: datetime, to: datetime, tz: str) -> Frame:
+        """Hours of the window are counted from ``since``, those of the history back from it."""
+        seen = [hour for hour in stream if hour < 0]
+        # Before its first post the stream was not there, which is no rhythm.
+        past = min(int((since - history_since) / HOUR), -min(seen, default=0))
+        hours = range(-past, math.ceil((to - since) / HOUR))
+        phases = np.array(phase([since + hour * HOUR for hour in hours], zone_of(tz)), np.int64)
+        counts = np.array([stream.get(hour, 0) for hour in range(-past, 0)], np.float64)
+        enough = counts.sum() >= ENOUGH_POSTS and past >= ENOUGH_HOURS
+        own = History(counts, np.ones(past), phases[:past])
+        usual = np.zeros(len(phases) - past)
+        if past:
+            mean = float(counts.mean())
+            usual = mean * profile_of(own, mean)[phases[past:]]
+        return cls(counts, phases[:past], phases[past:], usual, bool(enough))
+
+    def history(self, hours: dict[int, int]) -> History:
+        """The past of a series with these posts by the hour."""
+        counts = np.array([hours.get(hour, 0) for hour in range(-len(self.stream), 0)], np.float64)
+        return History(counts, self.stream, self.phases)
+
+    def predict(self, hours: dict[int, int], busy: float) -> Prediction:
+        """What a series would have in the window, on which the stream is so many times as busy as usual."""
+        return predict(self.history(hours), self.usual * busy, self.ahead.tolist())
+
+    def busy(self, hourly: Hourly) -> float:
+        """How many times as busy as usual the window is: the weighted median over the series, so that one that bursts
+        does not make all others seem to fade (as Anders and Huber 2010 bring samples to one size, by the median)."""
+        rest = dict(hourly.stream)
+        for hours in hourly.series.values():
+            for hour, posts in hours.items():
+                rest[hour] = max(rest.get(hour, 0) - posts, 0)
+        ratios: list[tuple[float, float]] = []
+        for hours in (rest, *hourly.series.values()):
+            expected = self.predict(hours, 1.0).mean
+            if expected >= LEAST_EXPECTED:
+                ratios.append((sum(posts for hour, posts in hours.items() if hour >= 0) / expected, expected))
+        ratios.sort()
+        middle, passed = sum(weight for _, weight in ratios) / 2, 0.0
+        for ratio, weight in ratios:
+            passed += weight
+            if passed >= middle:
+                return min(max(ratio, 1 / MOST_BUSY), MOST_BUSY)
+        return 1.0
+
+
+def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, since: datetime) -> Hourly:
+    """Posts of the stream and of each series, by the hour."""
+    hour = cast(func.floor(func.extract("epoch", Post.created_at - since) / 3600), BigInteger).label("hour")
+    stream = {row.hour: row.posts for row in session.execute(_counted(hour).where(*where).group_by("hour"))}
+    series: dict[str, dict[int, int]] = defaultdict(dict)
+    first: dict[str, datetime] = {}
+    last: dict[str, datetime] = {}
+    rows = _counted(hour).where(*where)
+    if by == "topic":
+        key: ColumnElement[Any] = cast(TopicMember.topic_id, Text)
+        rows = rows.join(TopicMember, and_(TopicMember.post_id == Post.id, TopicMember.topic_id.is_not(None)))
+    else:
+        given = func.unnest(Post.tags, type_=Text).table_valued(column("tag", Text), name="given").render_derived()
+        key = func.lower(given.c.tag)
+        rows = rows.join(given, true())
+    spans = (func.min(Post.created_at).label("first"), func.max(Post.created_at).label("last"))
+    for row in session.execute(rows.add_columns(key.label("key"), *spans).group_by("key", "hour")):
+        series[row.key][row.hour] = row.posts
+        first[row.key] = min(first.get(row.key, row.first), row.first)
+        last[row.key] = max(last.get(row.key, row.last), row.last)
+    if len(series) > MOST_SERIES:  # of very many tags, the largest
+        kept = sorted(series, key=lambda name: (-sum(series[name].values()), name))[:MOST_SERIES]
+        series = defaultdict(dict, {name: series[name] for name in kept})
+    return Hourly(stream, series, first, last)
+
+
+def _counted(hour: ColumnElement[int]) -> Select[Any]:
+    columns: list[ColumnElement[Any]] = [hour, func.count(Post.id.distinct()).label("posts")]
+    return select(*columns).select_from(Post)
+
+
+def _belongs(rank: Rank, observed: int, history: int, prediction: Prediction) -> bool:
+    if rank == "fading":
+        return history >= NEW_POSTS and observed < prediction.mean
+    return observed > prediction.mean and (history < NEW_POSTS) == (rank == "emerging")
+
+
+def _best(trends: list[Trend], asked: TrendsQuery) -> list[Trend]:
+    corrected = benjamini_hochberg([trend.probability for trend in trends])
+    found = [
+        Trend(t.key, t.name, t.observed, t.prediction, t.probability, q, t.history_posts, t.first_at, t.last_at)
+        for t, q in zip(trends, corrected, strict=True)
+    ]
+    found.sort(key=lambda t: (t.probability, -abs(t.observed - t.prediction.mean), t.key))
+    return found[: asked.limit]
+
+
+def _names(session: Session, keys: Sequence[str]) -> dict[str, str]:
+    """Of the topics that may be shown."""
+    rows = session.execute(
+        select(Topic.id, Topic.name).where(
+            Topic.id.in_([UUID(key) for key in keys]), Topic.hidden.is_(False), Topic.state != "merged"
+        )
+    )
+    return {str(row.id): row.name for row in rows}
