@@ -20,6 +20,7 @@ from postscope.backend.problems import add_problem_handlers
 from postscope.backend.routes import (
     audit,
     banks,
+    frames,
     health,
     keys,
     media,
@@ -37,6 +38,7 @@ from postscope.backend.runtime import Runtime
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     posts.router,
+    frames.router,
     media.router,
     search.router,
     banks.router,

@@ -13,6 +13,7 @@ import uuid_utils
 from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from postscope.backend.loose_blobs import loosen
 from postscope.backend.post_schema import PostIn, author_hash
 from postscope.backend.tables import Media, Post, Upload
 from postscope.backend.work import ASKED_AGAIN, Stage
@@ -125,10 +126,11 @@ _UPSERT = text(
 )
 
 
-def write_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]]) -> list[uuid.UUID]:
-    """Write the media of these posts anew; those that have something to fetch are returned."""
+def write_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]], *, now: datetime) -> None:
+    """Write the media of these posts anew."""
     if not changed:
-        return []
+        return
+    loosen(session, [post_id for post_id, _ in changed], now=now)
     session.execute(delete(Media).where(Media.post_id.in_([post_id for post_id, _ in changed])))
     uploads = {item.upload_id for _, post in changed for item in post.media if item.upload_id}
     known = {row.id: row for row in session.scalars(select(Upload).where(Upload.id.in_(uploads)))} if uploads else {}
@@ -152,4 +154,3 @@ def write_media(session: Session, changed: Sequence[tuple[uuid.UUID, PostIn]]) -
                 )
             )
     session.add_all(rows)
-    return [post_id for post_id, post in changed if any(item.url for item in post.media)]

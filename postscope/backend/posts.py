@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from postscope.backend import work
 from postscope.backend.errors import FieldProblem, NotFound
 from postscope.backend.jobs import Jobs
+from postscope.backend.loose_blobs import loosen
 from postscope.backend.post_rows import Stored, write_media, write_posts
 from postscope.backend.post_schema import PostIn, PostReader
 from postscope.backend.tables import Media, Post, Upload
@@ -67,6 +68,7 @@ class PostIntake:
 
     def delete(self, session: Session, post_id: uuid.UUID, *, now: datetime, request_id: str | None = None) -> None:
         """Remove a post: gone from every answer at once, and from the store as soon as a worker gets to it."""
+        loosen(session, [post_id], now=now)
         gone = session.execute(delete(Post).where(Post.id == post_id).returning(Post.id)).first()
         if gone is None:
             raise NotFound(f"there is no post {post_id}")
@@ -95,10 +97,15 @@ class PostIntake:
         if not posts:
             return {}
         written = write_posts(session, posts, self._author_key, now=now, request_id=request_id)
-        fetch = write_media(session, [(row.id, row.post) for row in written if row.media_changed])
+        anew = [(row.id, row.post) for row in written if row.media_changed]
+        write_media(session, anew, now=now)
+        fetch = [post_id for post_id, post in anew if any(item.url for item in post.media)]
+        here = [post_id for post_id, post in anew if any(item.upload_id for item in post.media)]
         work.add(session, Stage.EXTRACT, fetch, now=now, request_id=request_id)
+        work.add(session, Stage.UNDERSTAND, here, now=now, request_id=request_id)
         changed = any(row.outcome != "unchanged" for row in written)
-        self._jobs.after(session, [Stage.EXTRACT] * bool(fetch) + [Stage.INDEX] * changed)
+        asked = {Stage.EXTRACT: fetch, Stage.UNDERSTAND: here, Stage.INDEX: changed}
+        self._jobs.after(session, [stage for stage, any_ in asked.items() if any_])
         return {(row.post.source, row.post.external_id): (row.id, row.outcome) for row in written}
 
 

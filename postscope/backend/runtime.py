@@ -26,14 +26,18 @@ from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
 from postscope.backend.settings import EncoderSettings, Mode, Settings
 from postscope.backend.tables import SpaceRow
-from postscope.indexing.build import open_reader, open_store
+from postscope.indexing.build import open_hearing, open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.copies.scenes import SceneReader, open_scenes
 from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.language import LanguageDetector
+from postscope.indexing.media.decoding.speech import SpeechGates
 from postscope.indexing.media.parts import PictureReader
+from postscope.indexing.media.sandbox.pool import Sandbox
+from postscope.indexing.media.understand import Limits as MediaLimits
+from postscope.indexing.media.understand import Understander
 from postscope.indexing.stores.base import StoreError, VectorStore
 
 LIVE_SECONDS = 5.0
@@ -163,6 +167,46 @@ class Runtime:
         )
 
     @cached_property
+    def understander(self) -> Understander:
+        """Takes media apart, in processes of their own.
+
+        Raises:
+            NotReady: a model for it is not here.
+        """
+        media, speech = self.settings.media, self.settings.speech
+        gates = SpeechGates(speech.min_log_probability, speech.max_no_speech, speech.min_language_probability)
+        try:
+            hearing = open_hearing(
+                speech.model,
+                cache_dir=self.settings.model_cache,
+                threads=speech.threads,
+                gates=gates,
+                processes=media.decoder_processes,
+            )
+            reader = self.reader
+        except EncoderError as error:
+            raise NotReady(f"media cannot be understood: {error}", code="model_not_ready") from error
+        sandbox = Sandbox(
+            size=media.decoder_processes,
+            memory_bytes=media.decoder_memory_mb * 1024**2,
+            threads=media.decoder_threads + 1,
+        )
+        limits = MediaLimits(
+            max_duration=media.max_duration_seconds,
+            max_pixels=media.max_pixels,
+            max_frames=media.max_frames,
+            frame_every=media.frame_every_seconds,
+            frame_side=media.frame_side,
+            threads=media.decoder_threads,
+        )
+        return Understander(sandbox, hearing=hearing, reader=reader, limits=limits)
+
+    def stop_understanding(self) -> None:
+        """End what takes media apart; what is under way is handed back."""
+        if "understander" in self.__dict__:
+            self.understander.close()
+
+    @cached_property
     def languages(self) -> LanguageDetector:
         """Tells in which language a text is."""
         return LanguageDetector()
@@ -227,6 +271,7 @@ class Runtime:
 
     def close(self) -> None:
         """Give everything back."""
+        self.stop_understanding()
         self.models.close()
         if "store" in self.__dict__:
             self.store.close()

@@ -114,6 +114,14 @@ class MediaSettings(_Group):
         (), description="private networks that media may be fetched from, such as an own CDN (CIDR)"
     )
     unused_upload_hours: Annotated[float, Field(gt=0)] = 24.0
+    max_duration_seconds: Annotated[float, Field(gt=0)] = 3_600.0
+    max_frames: Annotated[int, Field(ge=1, le=1_000)] = 48
+    frame_every_seconds: Annotated[float, Field(gt=0)] = 4.0
+    frame_side: Annotated[int, Field(ge=64, le=1_024)] = 384
+    understand_seconds: Annotated[float, Field(ge=10)] = 300.0
+    decoder_memory_mb: Annotated[int, Field(ge=256)] = 1_024
+    decoder_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    decoder_threads: Annotated[int, Field(ge=1, le=64)] = 2
 
     @field_validator("fetch_allow_networks")
     @classmethod
@@ -174,6 +182,16 @@ class DuplicateSettings(_Group):
     )
 
 
+class SpeechSettings(_Group):
+    """What is done with speech in videos and sounds."""
+
+    model: str = Field("bundled", description="bundled (English), off, a folder with a CTranslate2 model, or a name")
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    min_log_probability: Annotated[float, Field(le=0)] = -0.8
+    max_no_speech: Annotated[float, Field(ge=0, le=1)] = 0.4
+    min_language_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class ApiSettings(_Group):
     """The HTTP service."""
 
@@ -213,6 +231,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     banks: BankSettings = BankSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
+    speech: SpeechSettings = SpeechSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     reading: ReadingSettings = ReadingSettings()

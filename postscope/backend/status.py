@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.posts import get_post
 from postscope.backend.tables import Media, Post, Work
+from postscope.backend.understanding import PartStatus, parts_of
 from postscope.backend.work import Stage
 
 StageState = Literal["done", "waiting", "running", "failed", "not_needed"]
@@ -31,20 +32,27 @@ class StageStatus(BaseModel):
 
 
 class MediaStatus(BaseModel):
-    """One medium: waiting (to be fetched), ready (to be indexed), indexed, or failed with the reason."""
+    """One medium: waiting (to be fetched), ready (its bytes are here), indexed, or failed with the reason.
+
+    ``understood``: it was taken apart, and ``parts`` says what became of each part.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     position: int = Field(examples=[0])
     state: str = Field(examples=["failed"])
+    kind: str | None = Field(examples=["image"])
     mime: str | None = Field(examples=["image/png"])
     error_code: str | None = Field(examples=["truncated"])
     error: str | None = Field(examples=["the file ends before its content does"])
+    understood: bool = Field(examples=[True])
+    parts: list[PartStatus]
 
 
 class PostStatus(BaseModel):
     """The whole of it. ``searchable``: some version of the post is found; ``current``: it is this one.
 
+    ``understood``: its media were taken apart, and what was found is searchable too.
     ``enriched``: tags, copies, matches and topic are known for this version too.
     """
 
@@ -56,12 +64,16 @@ class PostStatus(BaseModel):
     indexed_at: datetime | None
     searchable: bool = Field(examples=[True])
     current: bool = Field(examples=[True])
+    understood: bool = Field(examples=[True])
     enriched: bool = Field(examples=[True])
     stages: list[StageStatus]
     media: list[MediaStatus]
 
 
-_SHOWN = (Stage.EXTRACT, Stage.INDEX, Stage.ENRICH)
+_LATER = {Stage.UNDERSTAND.value, Stage.ENRICH.value}
+"""Work that adds to a post that is searchable already."""
+
+_SHOWN = (Stage.EXTRACT, Stage.UNDERSTAND, Stage.INDEX, Stage.ENRICH)
 
 
 def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
@@ -71,6 +83,7 @@ def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
         NotFound: there is no such post.
     """
     post, media = get_post(session, post_id)
+    parts = parts_of(session, media)
     rows = {row.stage: row for row in session.scalars(select(Work).where(Work.post_id == post_id))}
     return PostStatus(
         id=post.id,
@@ -78,11 +91,21 @@ def post_status(session: Session, post_id: uuid.UUID) -> PostStatus:
         indexed_version=post.indexed_version,
         indexed_at=post.indexed_at,
         searchable=post.indexed_version is not None,
-        current=post.indexed_version == post.version and rows.keys() <= {Stage.ENRICH.value},
-        enriched=post.enriched_version == post.version and not rows,
+        current=post.indexed_version == post.version and rows.keys() <= _LATER,
+        understood=all(m.state == "failed" or (m.understood_at and m.joined_at == m.understood_at) for m in media),
+        enriched=post.enriched_version == post.version and rows.keys() <= {Stage.UNDERSTAND.value},
         stages=[_stage(stage, rows.get(stage.value), post, media) for stage in _SHOWN],
         media=[
-            MediaStatus(position=m.position, state=m.state, mime=m.mime, error_code=m.error_code, error=m.error)
+            MediaStatus(
+                position=m.position,
+                state=m.state,
+                kind=m.kind,
+                mime=m.mime,
+                error_code=m.error_code,
+                error=m.error,
+                understood=m.understood_at is not None,
+                parts=parts[m.id],
+            )
             for m in media
         ],
     )
@@ -101,6 +124,9 @@ def _stage(stage: Stage, row: Work | None, post: Post, media: list[Media]) -> St
         )
     if stage is Stage.EXTRACT and not any(m.url for m in media):
         return StageStatus(stage=stage.value, state="not_needed")
+    if stage is Stage.UNDERSTAND:
+        waits = any(m.understood_at is None and m.state != "failed" for m in media)
+        return StageStatus(stage=stage.value, state="not_needed" if not media else "waiting" if waits else "done")
     reached = {Stage.INDEX: post.indexed_version, Stage.ENRICH: post.enriched_version}
     done = reached.get(stage, post.version) == post.version
     return StageStatus(stage=stage.value, state="done" if done else "waiting")

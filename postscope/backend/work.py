@@ -35,6 +35,7 @@ class Stage(StrEnum):
     """What can be done for a post."""
 
     EXTRACT = "extract"
+    UNDERSTAND = "understand"
     INDEX = "index"
     ENRICH = "enrich"
     ERASE = "erase"
@@ -83,12 +84,20 @@ def add(
 
 
 def claim(
-    session: Session, stage: Stage, *, now: datetime, worker: str, settings: WorkSettings, limit: int | None = None
+    session: Session,
+    stage: Stage,
+    *,
+    now: datetime,
+    worker: str,
+    settings: WorkSettings,
+    limit: int | None = None,
+    lease_seconds: float | None = None,
 ) -> list[Claim]:
     """Take up to a batch of waiting work, oldest first; suspects come alone, when nothing else waits."""
-    rows = _take(session, stage, now, worker, settings, limit or settings.batch, suspect=False)
+    until = now + timedelta(seconds=lease_seconds or settings.lease_seconds)
+    rows = _take(session, stage, now, until, worker, limit or settings.batch, suspect=False)
     if not rows:
-        rows = _take(session, stage, now, worker, settings, 1, suspect=True)
+        rows = _take(session, stage, now, until, worker, 1, suspect=True)
     return [
         Claim(
             row["id"], row["post_id"], stage, row["generation"], row["attempts"], row["lease_token"], row["request_id"]
@@ -268,7 +277,7 @@ def backlog(session: Session) -> list[Backlog]:
 
 
 def _take(
-    session: Session, stage: Stage, now: datetime, worker: str, settings: WorkSettings, limit: int, *, suspect: bool
+    session: Session, stage: Stage, now: datetime, until: datetime, worker: str, limit: int, *, suspect: bool
 ) -> Sequence[RowMapping]:
     taken = session.execute(
         text(
@@ -287,7 +296,7 @@ def _take(
         {
             "stage": stage.value,
             "now": now,
-            "until": now + timedelta(seconds=settings.lease_seconds),
+            "until": until,
             "token": uuid.uuid4(),
             "worker": worker,
             "limit": limit,

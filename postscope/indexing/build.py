@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from postscope.indexing.encoders.base import Encoder, EncoderUnavailable
 from postscope.indexing.media.parts import PictureReader
 from postscope.indexing.stores.base import VectorStore
+
+if TYPE_CHECKING:
+    from postscope.indexing.media.decoding.speech import SpeechGates
+    from postscope.indexing.media.hearing import Hearing
 
 
 def open_encoder(name: str, *, text_model: str | None, cache_dir: Path, device: str, threads: int) -> Encoder:
@@ -56,3 +61,20 @@ def open_reader(
 
     models = ReaderModels(detector, recogniser)
     return OcrReader(models, threads=threads, min_confidence=min_confidence, max_side=max_side)
+
+
+def open_hearing(model: str, *, cache_dir: Path, threads: int, gates: SpeechGates, processes: int) -> Hearing | None:
+    """The speech recognition of this name: ``bundled``, a folder, or a model that was downloaded; None for ``off``.
+
+    Raises:
+        EncoderUnavailable: the model is not here.
+        WeightsChanged: a file of the bundled one is not the pinned one.
+    """
+    from postscope.indexing.media.hearing import Hearing, memory_for, model_folder
+    from postscope.indexing.media.sandbox.pool import Sandbox
+
+    if model == "off":
+        return None
+    folder = model_folder(model, cache_dir)
+    sandbox = Sandbox("speech", size=processes, memory_bytes=memory_for(folder), threads=threads)
+    return Hearing(sandbox, folder, threads, gates)

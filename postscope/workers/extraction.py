@@ -38,7 +38,7 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
         )
     last_attempt = held.attempts >= runtime.settings.work.max_attempts
     later: FetchError | None = None
-    got_any = False
+    got: set[str] = set()
     for medium in waiting:
         try:
             fetched = _fetch(runtime, medium.url or "")
@@ -50,7 +50,7 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
         except MediaError as error:
             _note(runtime, medium, {"state": "failed", "error_code": error.code, "error": error.reason})
         else:
-            got_any = True
+            got.add(fetched.info.kind)
             _note(
                 runtime,
                 medium,
@@ -63,7 +63,8 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
                     "height": fetched.info.height,
                 },
             )
-    follow = (Stage.INDEX,) if got_any else ()
+    # A still picture is indexed at once; others join when they were taken apart.
+    follow = (Stage.INDEX,) * ("image" in got) + (Stage.UNDERSTAND,) * bool(got)
     if later is not None:
         failed = Outcome.failed(held, later.code, later.reason)
         return Outcome(held, failed.error, follow)

@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 INDEX_CHECK_SECONDS = 30.0
 
 # Fetching waits on the network and may have company; the encoder uses all cores by itself, so one thread feeds it.
-THREADS = {Stage.EXTRACT: 2, Stage.INDEX: 1, Stage.ENRICH: 1, Stage.ERASE: 1}
+# Taking videos apart has a thread of its own, and processes that make way for the others.
+THREADS = {Stage.EXTRACT: 2, Stage.UNDERSTAND: 1, Stage.INDEX: 1, Stage.ENRICH: 1, Stage.ERASE: 1}
 
 
 class LocalRunner:
@@ -61,6 +62,7 @@ class LocalRunner:
     def stop(self, timeout: float = 30.0) -> None:
         """Let each thread finish its batch."""
         self._stopping.set()
+        self._runtime.stop_understanding()
         if isinstance(self._runtime.bell, LocalBell):
             for stage in Stage:
                 self._runtime.bell.ring(stage)

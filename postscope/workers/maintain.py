@@ -1,4 +1,4 @@
-"""Sweeps: work of dead workers, expired pages of searches, uploads that no post uses."""
+"""Sweeps: work of dead workers, expired pages of searches, uploads that no post uses, blobs without a user."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from postscope.backend import runs, webhooks, work
+from postscope.backend.loose_blobs import forget_loose
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
 
@@ -26,6 +27,7 @@ def sweep(runtime: Runtime) -> None:
     if lapsed:
         log.warning("work_taken_back", rows=lapsed)
     forget_uploads(runtime)
+    forget_loose(runtime.database, runtime.blobs, now=now)
 
 
 def forget_uploads(runtime: Runtime) -> int:
@@ -43,7 +45,10 @@ def forget_uploads(runtime: Runtime) -> int:
     for sha256 in hashes:
         with runtime.database.session() as session:
             used = session.execute(
-                text("SELECT 1 FROM media WHERE sha256 = :h UNION ALL SELECT 1 FROM uploads WHERE sha256 = :h LIMIT 1"),
+                text(
+                    "SELECT 1 FROM media WHERE sha256 = :h UNION ALL SELECT 1 FROM uploads WHERE sha256 = :h "
+                    "UNION ALL SELECT 1 FROM media_frames WHERE sha256 = :h LIMIT 1"
+                ),
                 {"h": sha256},
             ).first()
         if used is None:

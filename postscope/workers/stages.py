@@ -17,6 +17,7 @@ from postscope.backend.blobs import BlobsUnavailable
 from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Claim, Stage
+from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.indexing.stores.base import StoreUnavailable
 from postscope.workers.enrichment import enrich
 from postscope.workers.erasing import erase
@@ -24,6 +25,7 @@ from postscope.workers.extraction import extract
 from postscope.workers.indexing import index, vectors_unknown
 from postscope.workers.names import worker_name
 from postscope.workers.outcome import Outcome
+from postscope.workers.understanding import understand
 
 log = structlog.get_logger(__name__)
 
@@ -31,12 +33,13 @@ Run = Callable[[Runtime, Sequence[Claim]], list[Outcome]]
 
 STAGES: dict[Stage, Run] = {
     Stage.EXTRACT: extract,
+    Stage.UNDERSTAND: understand,
     Stage.INDEX: index,
     Stage.ENRICH: enrich,
     Stage.ERASE: erase,
 }
 
-OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, OperationalError)
+OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, SandboxDown, OperationalError)
 """A part that every post needs is down: waited for, however long it takes, and no post is given up for it."""
 
 
@@ -57,9 +60,19 @@ def run_stage(runtime: Runtime, stage: Stage, *, stop: Callable[[], bool] = lamb
 
 def run_batch(runtime: Runtime, stage: Stage) -> int:
     """Claim one batch, run it and write down what became of each row; 0 when nothing waits."""
-    settings = runtime.settings.work
+    settings, limit, lease = runtime.settings.work, None, None
+    if stage is Stage.UNDERSTAND:  # minutes of work a post, so one at a time, and longer before it is taken for dead
+        limit, lease = 1, settings.lease_seconds + runtime.settings.media.understand_seconds
     with runtime.database.session() as session:
-        claims = work.claim(session, stage, now=runtime.clock(), worker=worker_name(), settings=settings)
+        claims = work.claim(
+            session,
+            stage,
+            now=runtime.clock(),
+            worker=worker_name(),
+            settings=settings,
+            limit=limit,
+            lease_seconds=lease,
+        )
     if not claims:
         return 0
     started = time.monotonic()

@@ -133,7 +133,7 @@ def test_status_tells_what_waits(api: Api) -> None:
     answer = api.post(post(media=[{"url": "http://media.example/a.jpg"}]))
     status = api.get(f"/v1/posts/{answer['posts'][0]['id']}/status").json()
     states = {stage["stage"]: stage["state"] for stage in status["stages"]}
-    assert states == {"extract": "waiting", "index": "waiting", "enrich": "waiting"}
+    assert states == {"extract": "waiting", "understand": "waiting", "index": "waiting", "enrich": "waiting"}
     assert status["media"][0]["state"] == "waiting"
     assert not status["searchable"]
 

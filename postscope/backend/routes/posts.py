@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -19,6 +20,7 @@ from postscope.backend.posts import MAX_BATCH, Verdict, get_post
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.status import PostStatus, post_status
 from postscope.backend.tables import Media, Post
+from postscope.backend.understanding import PartStatus, parts_of
 
 router = APIRouter(prefix="/v1/posts", tags=["posts"])
 
@@ -92,12 +94,16 @@ class MediaOut(BaseModel):
     position: int = Field(examples=[0])
     url: str | None = Field(examples=["https://example.org/harbour.jpg"])
     upload_id: UUID | None = Field(examples=[None])
+    kind: str | None = Field(description="image, video or audio; null until its bytes are here", examples=["video"])
     mime: str | None = Field(examples=["image/jpeg"])
     width: int | None = Field(examples=[1024])
     height: int | None = Field(examples=[768])
     state: str = Field(examples=["indexed"])
     error_code: str | None
     error: str | None
+    duration_seconds: float | None = Field(examples=[12.5])
+    understood_at: datetime | None = Field(description="when it was taken apart into frames and words")
+    parts: list[PartStatus]
 
 
 class PostOut(BaseModel):
@@ -155,7 +161,8 @@ def create_posts(request: Request, batch: Annotated[PostBatch, Body(examples=[EX
 def read_post(request: Request, post_id: UUID) -> PostOut:
     """One post with its media."""
     with runtime_of(request).database.session() as session:
-        return post_out(*get_post(session, post_id))
+        post, media = get_post(session, post_id)
+        return post_out(post, media, parts_of(session, media))
 
 
 @router.delete("/{post_id}", status_code=204, dependencies=[Depends(require(*WRITERS))])
@@ -190,7 +197,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def post_out(post: Post, media: list[Media]) -> PostOut:
+def post_out(post: Post, media: list[Media], parts: Mapping[UUID, list[PartStatus]]) -> PostOut:
     """As the API shows it."""
     return PostOut(
         id=post.id,
@@ -205,11 +212,29 @@ def post_out(post: Post, media: list[Media]) -> PostOut:
         tags=post.tags,
         metrics=post.metrics,
         metadata=post.attributes,
-        media=[MediaOut.model_validate(m, from_attributes=True) for m in media],
+        media=[_medium(medium, parts.get(medium.id, [])) for medium in media],
         version=post.version,
         received_at=post.received_at,
         updated_at=post.updated_at,
         indexed_at=post.indexed_at,
+    )
+
+
+def _medium(medium: Media, parts: list[PartStatus]) -> MediaOut:
+    return MediaOut(
+        position=medium.position,
+        url=medium.url,
+        upload_id=medium.upload_id,
+        kind=medium.kind,
+        mime=medium.mime,
+        width=medium.width,
+        height=medium.height,
+        state=medium.state,
+        error_code=medium.error_code,
+        error=medium.error,
+        duration_seconds=medium.duration_seconds,
+        understood_at=medium.understood_at,
+        parts=parts,
     )
 
 

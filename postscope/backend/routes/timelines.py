@@ -17,6 +17,7 @@ from postscope.backend.trends.listing import list_posts
 from postscope.backend.trends.requests import PostFilter, TimelineQuery
 from postscope.backend.trends.selection import resolve
 from postscope.backend.trends.timelines import read_timeline
+from postscope.backend.understanding import parts_of
 
 router = APIRouter(tags=["trends"])
 
@@ -46,7 +47,9 @@ def read_posts(request: Request, asked: Annotated[PostsQuery, Query()]) -> Posts
         page = list_posts(
             session, asked, author_key=runtime.author_key, now=runtime.clock(), limit=asked.limit, cursor=asked.cursor
         )
-    return PostsOut(total=page.total, posts=[post_out(*found) for found in page.posts], next_cursor=page.cursor)
+        parts = parts_of(session, [medium for _, media in page.posts for medium in media])
+    posts = [post_out(post, media, parts) for post, media in page.posts]
+    return PostsOut(total=page.total, posts=posts, next_cursor=page.cursor)
 
 
 @router.get(

@@ -5,7 +5,12 @@ Every walk moves forward with each step, so it is linear in the file's size what
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from mmap import mmap
 from typing import Final
+
+_ENCRYPTED: Final = frozenset({b"encv", b"enca", b"drmi", b"drms", b"drmt"})
+_MOST_BOXES: Final = 10_000
 
 _GIF_LOOKED_AT: Final = 8 * 1024 * 1024
 
@@ -20,7 +25,7 @@ def is_cut_short(mime: str, data: bytes) -> bool:
         return b"\x3b" not in data[-16:]
     if mime == "image/webp":
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    return _boxes_cut_short(data)
+    return boxes_cut_short(data)
 
 
 def jpeg_scans(data: bytes) -> int:
@@ -59,7 +64,7 @@ def _after_blocks(data: bytes, at: int) -> int:
     return at + 1
 
 
-def _boxes_cut_short(data: bytes) -> bool:
+def boxes_cut_short(data: bytes | mmap) -> bool:
     """ISO base media: whether a top-level box reaches beyond the end of the file."""
     at = 0
     while at < len(data):
@@ -72,3 +77,43 @@ def _boxes_cut_short(data: bytes) -> bool:
             return len(data) - at < 8
         at += size
     return at > len(data)
+
+
+def encrypted_boxes(data: bytes | mmap) -> bool:
+    """ISO base media: whether a track's samples are encrypted (ISO/IEC 23001-7). Never raises.
+
+    A demultiplexer would hand the encrypted samples to the decoder as if they were plain.
+    """
+    return any(kind in _ENCRYPTED for kind in _sample_entries(data))
+
+
+def _sample_entries(data: bytes | mmap) -> Iterator[bytes]:
+    """Types of the sample entries of all tracks."""
+    for movie in _inside(data, 0, len(data), b"moov"):
+        for track in _inside(data, *movie, b"trak"):
+            for medium in _inside(data, *track, b"mdia"):
+                for info in _inside(data, *medium, b"minf"):
+                    for table in _inside(data, *info, b"stbl"):
+                        for start, end in _inside(data, *table, b"stsd"):
+                            yield from (kind for kind, _, _ in _boxes(data, start + 8, end))
+
+
+def _inside(data: bytes | mmap, start: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
+    return ((at, until) for kind, at, until in _boxes(data, start, end) if kind == wanted)
+
+
+def _boxes(data: bytes | mmap, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, start and end of the content of each box; a box that reaches too far ends with its parent."""
+    at = start
+    for _ in range(_MOST_BOXES):
+        if end - at < 8:
+            return
+        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if size == 0:
+            size = end - at
+        if size < head:
+            return
+        yield kind, at + head, min(at + size, end)
+        at += size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from PIL import Image
@@ -109,29 +109,3 @@ class PictureReader(Protocol):
         An empty list where nothing is written, or nothing that is read with confidence.
         """
         ...
-
-
-def over_time(frames: Sequence[Frame], written: Sequence[Sequence[Written]]) -> list[Written]:
-    """What was read in frames, each text once for as long as it stays, in the order in which it appears.
-
-    Args:
-        frames: in the order of time.
-        written: what was read in each of them.
-    """
-    found: list[Written] = []
-    showing: dict[str, int] = {}
-    for frame, texts in zip(frames, written, strict=True):
-        now: dict[str, int] = {}
-        for text in texts:
-            key = " ".join(text.text.casefold().split())
-            if key in now:
-                continue
-            if key in showing:
-                place = showing[key]
-                found[place] = replace(found[place], end=frame.seconds)
-            else:
-                place = len(found)
-                found.append(replace(text, start=frame.seconds, end=frame.seconds))
-            now[key] = place
-        showing = now
-    return found

@@ -1,0 +1,1 @@
+"""What the processes of the sandbox do with a file: pictures, frames, sound, words."""

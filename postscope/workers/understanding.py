@@ -1,0 +1,103 @@
+"""The understand stage: takes the media of a post apart into frames and words, one medium after the other.
+
+Each medium is committed by itself, so that a worker that dies loses at most one; the post is indexed again when
+something has come to light.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, cast
+
+from postscope.backend.blobs import BlobCorrupt, BlobMissing
+from postscope.backend.loose_blobs import loosen_blobs
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Media
+from postscope.backend.understanding import copy_twin, keep, unjoined, waiting_media
+from postscope.backend.work import Claim, Stage
+from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.inspect import ANIMATED, inspect_media
+from postscope.indexing.media.parts import MediaKind, PartReport
+from postscope.indexing.media.understand import Understood
+from postscope.workers.outcome import Outcome
+
+LEAST_SECONDS = 5.0
+"""With less time left for the post, the next medium is not begun."""
+
+
+def understand(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
+    """Take the media of these posts apart."""
+    return [_understand_post(runtime, held) for held in claims]
+
+
+def _understand_post(runtime: Runtime, held: Claim) -> Outcome:
+    ends = time.monotonic() + runtime.settings.media.understand_seconds
+    with runtime.database.session() as session:
+        waiting = waiting_media(session, held.post_id)
+    for medium in waiting:
+        with runtime.database.session() as session:
+            known = copy_twin(session, medium, now=runtime.clock())
+        if not known:
+            found = _understand(runtime, medium, ends - time.monotonic())
+            frames = _put_frames(runtime, found)
+            with runtime.database.session() as session:
+                keep(session, medium.id, found, frames, now=runtime.clock())
+    with runtime.database.session() as session:
+        again = unjoined(session, held.post_id)
+    return Outcome(held, follow=(Stage.INDEX,) if again else ())
+
+
+def _understand(runtime: Runtime, medium: Media, seconds: float) -> Understood:
+    kind = cast(MediaKind, medium.kind)
+    if seconds < LEAST_SECONDS:
+        return _nothing(kind, "too_slow", "the time for the media of this post was over before it")
+    try:
+        with _as_file(runtime, medium.sha256 or "") as file:
+            mime = medium.mime or ""
+            return runtime.understander.understand(file, _kind(medium, file), mime, seconds=seconds)
+    except (BlobMissing, BlobCorrupt) as error:
+        return _nothing(kind, "blob_missing", f"the stored file cannot be read: {error}")
+
+
+def _kind(medium: Media, file: BinaryIO) -> MediaKind:
+    """Animations that came in before they were told from still pictures are told now."""
+    if medium.kind == "image" and medium.mime in ANIMATED:
+        with contextlib.suppress(MediaError):
+            return inspect_media(file.read()).kind
+    return cast(MediaKind, medium.kind)
+
+
+def _put_frames(runtime: Runtime, found: Understood) -> list[str]:
+    """Names of the blobs; noted as loose before, so that nothing is left behind, whatever happens."""
+    names = [hashlib.sha256(jpeg).hexdigest() for _, jpeg in found.frames]
+    if names:
+        with runtime.database.session() as session:
+            loosen_blobs(session, names, now=runtime.clock())
+    return [runtime.blobs.put(jpeg) for _, jpeg in found.frames]
+
+
+def _nothing(kind: MediaKind, code: str, reason: str) -> Understood:
+    part: PartReport = PartReport(
+        "words" if kind == "image" else "frames" if kind == "video" else "speech", "failed", code, reason
+    )
+    return Understood(kind, reports=[part])
+
+
+@contextlib.contextmanager
+def _as_file(runtime: Runtime, sha256: str) -> Iterator[BinaryIO]:
+    """A blob as an open file of the system, which another process can be given."""
+    with runtime.blobs.open(sha256) as stream:
+        try:
+            stream.fileno()
+        except OSError:
+            with tempfile.TemporaryFile(prefix="medium-") as copy:
+                shutil.copyfileobj(stream, copy)
+                copy.flush()
+                yield cast(BinaryIO, copy)
+        else:
+            yield stream
