@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -21,6 +22,7 @@ from postscope.backend.fetching import Fetcher, FetchLimits
 from postscope.backend.fingerprinting.indexes import FingerprintIndexes
 from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
+from postscope.backend.last_used import LastUsed
 from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
@@ -80,6 +82,7 @@ class Runtime:
             max_pixels=settings.media.max_pixels,
             open_with=open_encoder,
         )
+        self.taggers = LastUsed[Any]()
         self._lock = threading.RLock()
         self._live: SpaceModel | None = None
         self._look_again = 0.0

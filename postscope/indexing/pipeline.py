@@ -36,6 +36,7 @@ PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
     "created": "integer",
     "media": "keyword",
     "tags": "keyword",
+    "labels": "keyword",
     "metrics.likes": "float",
     "metrics.comments": "float",
     "metrics.shares": "float",

@@ -22,6 +22,7 @@ from postscope.workers.duplicates import find_duplicates
 from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
+from postscope.workers.tagging import tag_posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks)
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts)
 """In this order; a later one sees what an earlier one has written."""
 
 

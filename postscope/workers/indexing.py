@@ -16,6 +16,7 @@ from postscope.backend.media_words import NO_WORDS, MediaWords, words_of
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, MediaFrame, Post
+from postscope.backend.tagging.writing import FIELD, labels_in_payload
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
@@ -77,7 +78,19 @@ def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dic
     frames = _frames(runtime, (medium for post in posts for medium in media.get(post.id, [])))
     with runtime.database.session() as session:
         words = words_of(session, [post.id for post in posts if media.get(post.id)])
-    contents = [_content(runtime, post, media.get(post.id, []), frames, words.get(post.id, NO_WORDS)) for post in posts]
+        # What was said of a post stays until the enrich stage says it anew.
+        labels = labels_in_payload(session, [post.id for post in posts])
+    contents = [
+        _content(
+            runtime,
+            post,
+            media.get(post.id, []),
+            frames,
+            words=words.get(post.id, NO_WORDS),
+            labels=labels[post.id],
+        )
+        for post in posts
+    ]
     results = model.pipeline.index(contents)
     runtime.store.upsert(model.collection, [result.point for result in results])
     return results
@@ -110,9 +123,18 @@ def indexable(medium: Media) -> bool:
     return medium.kind == "image" or medium.understood_at is not None
 
 
-def _content(runtime: Runtime, post: Post, media: Sequence[Media], frames: Frames, words: MediaWords) -> Content:
+def _content(
+    runtime: Runtime,
+    post: Post,
+    media: Sequence[Media],
+    frames: Frames,
+    *,
+    words: MediaWords,
+    labels: list[PayloadValue],
+) -> Content:
     parts = tuple(_part(runtime, medium, frames.get(medium.id, ())) for medium in media if indexable(medium))
-    return Content(post.id, post.text, parts, payload_of(post), words.spoken, words.written)
+    payload = payload_of(post) | {FIELD: labels}
+    return Content(post.id, post.text, parts, payload, words.spoken, words.written)
 
 
 def _part(runtime: Runtime, medium: Media, frames: Sequence[str]) -> MediumPart:

@@ -19,6 +19,7 @@ from postscope.backend.tables import Run
 from postscope.workers import duplicates
 from postscope.workers.bank_retro import sweep_history
 from postscope.workers.names import worker_name
+from postscope.workers.tagging import apply_taxonomy
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ Runner = Callable[[Runtime, RunContext], dict[str, Any] | None]
 RUNNERS: Mapping[str, Runner] = {
     retro.KIND: sweep_history,
     "duplicates.sweep": duplicates.sweep,
+    "tags.apply": apply_taxonomy,
 }
 """By kind of run."""
 

@@ -37,7 +37,8 @@ def forget_uploads(runtime: Runtime) -> int:
         rows = session.execute(
             text(
                 "DELETE FROM uploads u WHERE u.created_at < :before "
-                "AND NOT EXISTS (SELECT 1 FROM media m WHERE m.upload_id = u.id) RETURNING u.sha256"
+                "AND NOT EXISTS (SELECT 1 FROM media m WHERE m.upload_id = u.id) "
+                "AND NOT EXISTS (SELECT 1 FROM taxonomy_examples e WHERE e.upload_id = u.id) RETURNING u.sha256"
             ),
             {"before": before},
         ).scalars()

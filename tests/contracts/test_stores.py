@@ -42,6 +42,14 @@ def test_create_again_with_the_same_dimension_keeps_the_points(store: VectorStor
     assert store.count(posts) == 1
 
 
+def test_create_again_with_a_new_field_indexes_what_is_there(store: VectorStore, posts: str) -> None:
+    store.upsert(posts, [point(1, payload={"topic": "x"})])
+    store.create(posts, DIM, {"topic": "keyword"})
+    store.upsert(posts, [point(2, payload={"topic": "x"})])
+    assert store.facet(posts, "topic") == [("x", 2)]
+    assert store.facet(posts, "source") == []
+
+
 def test_create_again_with_another_dimension(store: VectorStore, posts: str) -> None:
     with pytest.raises(WrongDimension, match=posts):
         store.create(posts, DIM + 1, FIELDS)

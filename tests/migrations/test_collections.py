@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from postscope.backend.errors import NotReady
 from postscope.indexing.pipeline import PAYLOAD_FIELDS
 from postscope.indexing.stores.edge import EdgeStore
+from postscope.indexing.types import Point
 from postscope.migrations.collections import layouts
 from postscope.migrations.collections.layouts import LAYOUT, upgrade_collection
 
@@ -19,7 +21,20 @@ def test_a_new_collection_has_the_fields_that_the_pipeline_writes() -> None:
             made.append((collection, dim, dict(fields)))
 
     assert upgrade_collection(Recording(), "posts-a", 4) == LAYOUT
-    assert made == [("posts-a", 4, dict(PAYLOAD_FIELDS))]
+    assert {call[:2] for call in made} == {("posts-a", 4)}
+    assert {field: kind for _, _, fields in made for field, kind in fields.items()} == PAYLOAD_FIELDS
+
+
+def test_a_collection_of_the_first_layout_gets_the_labels_and_keeps_its_points(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path)
+    layouts.STEPS[0](store, "posts-a", 4)
+    store.upsert("posts-a", [Point(UUID(int=1), payload={"labels": ["news@1/sport"]})])
+    assert upgrade_collection(store, "posts-a", 4, layout=1) == LAYOUT
+    assert store.facet("posts-a", "labels") == [("news@1/sport", 1)]
+    store.close()
+    again = EdgeStore(tmp_path)
+    assert again.facet("posts-a", "labels") == [("news@1/sport", 1)]
+    again.close()
 
 
 def test_again_is_harmless(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def read_posts(request: Request, asked: Annotated[PostsQuery, Query()]) -> Posts
 )
 def read_posts_timeline(request: Request, asked: Annotated[TimelineQuery, Query()]) -> Any:
     """Posts, authors, reach, engagement, mixes and sentiment of any filter, in buckets without gaps."""
-    return _timeline(request, asked)
+    return answer_timeline(request, asked)
 
 
 @router.get(
@@ -75,10 +75,11 @@ def read_topic_timeline(request: Request, topic_id: UUID, asked: Annotated[Timel
     """The same of one topic. A topic that was merged away answers with what it was merged into."""
     with runtime_of(request).database.session() as session:
         found = resolve(session, topic_id).id
-    return _timeline(request, asked.model_copy(update={"topic_id": found}))
+    return answer_timeline(request, asked.model_copy(update={"topic_id": found}))
 
 
-def _timeline(request: Request, asked: TimelineQuery) -> Any:
+def answer_timeline(request: Request, asked: TimelineQuery) -> Any:
+    """A timeline in the format that was asked for."""
     runtime = runtime_of(request)
     now = runtime.clock()
     timeline = read_timeline(runtime.database, asked, author_key=runtime.author_key, now=now)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postscope.backend.searching.requests import Facet
+
 AnswerPart = Literal["text", "media", "keywords", "speech", "picture_words"]
 
 
@@ -79,6 +81,13 @@ class HitAnswer(_Model):
     matched: list[MatchAnswer]
 
 
+class FacetCount(_Model):
+    """A value and how many posts have it."""
+
+    value: str = Field(examples=["news/sport"])
+    count: int = Field(examples=[42])
+
+
 class SearchAnswer(_Model):
     """Hits, best first."""
 
@@ -86,6 +95,9 @@ class SearchAnswer(_Model):
     total: int = Field(description="how many hits there are on all pages", examples=[1])
     total_is: Literal["exact", "at_least"]
     min_score: float = Field(description="what hits had to score", examples=[0.5])
+    facets: dict[Facet, list[FacetCount]] = Field(
+        {}, description="of each field that was asked for, its most frequent values among the posts of the filters"
+    )
     next_cursor: str | None = Field(None, description="give it as cursor for the next page; null on the last")
     no_answer: bool = Field(description="nothing here answers the query")
     explanation: str | None = Field(

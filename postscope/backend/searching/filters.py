@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
 from postscope.backend.post_schema import Language, MetricName, Name, author_hash
+from postscope.backend.tagging.names import LabelRef
 from postscope.indexing.stores.layout import field_path
 from postscope.indexing.tokens import folded
 from postscope.indexing.types import AnyOf, Condition, Filter, InRange
@@ -95,6 +97,32 @@ class TagFilter(_Model):
         return found + [AnyOf("tags", _tag_forms([tag])) for tag in self.all or ()]
 
 
+class LabelFilter(_Model):
+    """Labels of taxonomies: ``taxonomy/label``, of the live version, or ``taxonomy@2/label`` of another one."""
+
+    any: Annotated[list[LabelRef], Field(min_length=1, max_length=100)] | None = Field(None, examples=[["news/sport"]])
+    all: Annotated[list[LabelRef], Field(min_length=1, max_length=100)] | None = None
+    none: Annotated[list[LabelRef], Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _given(self) -> Self:
+        if not (self.any or self.all or self.none):
+            raise ValueError("give any, all, none or several of them")
+        return self
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Every label and the field that names it."""
+        for field in ("any", "all", "none"):
+            for n, name in enumerate(getattr(self, field) or ()):
+                yield f"filters.labels.{field}.{n}", name
+
+    def conditions(self, stored: Mapping[str, str]) -> tuple[list[Condition], list[Condition]]:
+        """What must and what must not hold; ``stored`` is how the store knows each label."""
+        must: list[Condition] = [AnyOf("labels", tuple(stored[name] for name in self.any))] if self.any else []
+        must += [AnyOf("labels", (stored[name],)) for name in self.all or ()]
+        return must, [AnyOf("labels", tuple(stored[name] for name in self.none))] if self.none else []
+
+
 class Filters(_Model):
     """All that are given must hold. A post without a field that is asked for is no hit."""
 
@@ -112,6 +140,7 @@ class Filters(_Model):
         examples=["image"],
     )
     tags: TagFilter | None = None
+    labels: LabelFilter | None = None
     metrics: Annotated[dict[MetricName, NumberRange], Field(max_length=30)] = Field(
         {}, examples=[{"likes": {"gte": 100}}]
     )
@@ -120,9 +149,12 @@ class Filters(_Model):
         Field(max_length=30),
     ] = Field({}, description="key: value, any of several values, or a range", examples=[{"region": "north"}])
 
-    def condition(self, author_key: bytes) -> Filter | None:
-        """For the store; None where everything may be a hit."""
+    def condition(self, author_key: bytes, labels: Mapping[str, str] | None = None) -> Filter | None:
+        """For the store; None where everything may be a hit. ``labels``: how the store knows those that are named."""
         must: list[Condition] = []
+        must_not: list[Condition] = []
+        if self.labels:
+            must, must_not = self.labels.conditions(labels or {})
         if self.source:
             must.append(AnyOf("source", tuple(self.source)))
         if self.author:
@@ -137,7 +169,7 @@ class Filters(_Model):
             must += self.tags.conditions()
         must += [InRange(field_path("metrics", name), gte=r.gte, lte=r.lte) for name, r in self.metrics.items()]
         must += [_metadata(field_path("metadata", key), wanted) for key, wanted in self.metadata.items()]
-        return Filter(must=tuple(must)) if must else None
+        return Filter(must=tuple(must), must_not=tuple(must_not)) if must or must_not else None
 
 
 def _tag_forms(tags: list[str]) -> tuple[str, ...]:

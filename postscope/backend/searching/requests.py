@@ -14,6 +14,7 @@ MAX_QUERY_TEXT = 10_000
 MAX_PARTS = 10
 
 Mode = Literal["keyword", "semantic", "hybrid"]
+Facet = Literal["labels", "tags", "source", "language", "media", "author"]
 GroupBy = Literal["author", "source"]
 
 QueryText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY_TEXT, strip_whitespace=True)]
@@ -70,6 +71,9 @@ class SearchRequest(_Model):
     )
     group_by: GroupBy | None = Field(None, description="at most group_size hits of one author or source")
     group_size: Annotated[int, Field(ge=1, le=100)] = 1
+    facets: Annotated[list[Facet], Field(max_length=6)] = Field(
+        [], description="count the posts that the filters let through, whatever they are about, by these fields"
+    )
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="next_cursor of the page before; the query need not be said again, but may"
     )
@@ -116,4 +120,4 @@ class SearchRequest(_Model):
         return self._question() == other._question()
 
     def _question(self) -> str:
-        return self.model_dump_json(exclude={"cursor", "limit"})
+        return self.model_dump_json(exclude={"cursor", "limit", "facets"})

@@ -13,8 +13,10 @@ from postscope.backend.fetch_errors import FetchError
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question, What, own_posts
+from postscope.backend.searching.filters import Filters
 from postscope.backend.searching.requests import QueryImage, QueryPart, SearchRequest
 from postscope.backend.tables import Post, Upload
+from postscope.backend.tagging.names import look_up
 from postscope.indexing.calibration import PARTS
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import open_image
@@ -39,7 +41,7 @@ def resolve(runtime: Runtime, request: SearchRequest) -> Question:
     model = runtime.live
     fields = [*request.positives(), *request.negatives()]
     texts = [part.text for _, part in fields if part.text is not None]
-    images = [_open(runtime, name, part.image) for name, part in fields if part.image is not None]
+    images = [open_query_image(runtime, name, part.image) for name, part in fields if part.image is not None]
     with runtime.gate.query():
         by_text = iter(_text_vectors(model, texts) if request.mode != "keyword" else ())
         by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
@@ -68,11 +70,25 @@ def _asked(part: QueryPart, probes: tuple[Probe, ...], *, words: bool) -> Asked:
 
 def filter_of(runtime: Runtime, request: SearchRequest) -> Filter | None:
     """Which posts may be hits: those that were searched with may not."""
-    wanted = request.filters.condition(runtime.author_key)
+    wanted = filters_of(runtime, request.filters)
     if not (own := own_posts(request)):
         return wanted
     wanted = wanted or Filter()
     return replace(wanted, must_not=(*wanted.must_not, HasId(own)))
+
+
+def filters_of(runtime: Runtime, filters: Filters) -> Filter | None:
+    """What the store has to look for.
+
+    Raises:
+        Invalid: a label is not one of a version that was applied; names the field.
+    """
+    stored = {}
+    if filters.labels:
+        with runtime.database.session() as session:
+            labels = look_up(session, dict(filters.labels.named()))
+        stored = {name: label.stored for name, label in labels.items()}
+    return filters.condition(runtime.author_key, stored)
 
 
 def _text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:
@@ -98,7 +114,12 @@ def _post_probes(runtime: Runtime, model: SpaceModel, field: Field) -> tuple[Pro
     return tuple(probes)
 
 
-def _open(runtime: Runtime, name: str, image: QueryImage) -> Image.Image:
+def open_query_image(runtime: Runtime, name: str, image: QueryImage) -> Image.Image:
+    """Fetch or load an image that a request names.
+
+    Raises:
+        Invalid: it cannot be had or read; names the field, which is ``image`` in ``name``.
+    """
     field = name if name == "image" else f"{name}.image"
     max_pixels = runtime.settings.media.max_pixels
     try:

@@ -13,6 +13,7 @@ from postscope.backend.searching.answers import SearchAnswer
 from postscope.backend.searching.asked import Question
 from postscope.backend.searching.candidates import DEEP, SHALLOW, rank_posts
 from postscope.backend.searching.evidence import Loaded
+from postscope.backend.searching.facets import Facets, count_facets
 from postscope.backend.searching.filters import Filters
 from postscope.backend.searching.hits import explain, load_posts
 from postscope.backend.searching.pages import Cursor, Kept, keep, turn
@@ -76,7 +77,8 @@ def _first_page(runtime: Runtime, request: SearchRequest, key_id: UUID) -> Searc
         with runtime.database.session() as session:
             page_id = keep(session, Kept(question, ranking, deep), key_id=key_id, now=runtime.clock())
         cursor = Cursor(page_id, end).token()
-    return _answer(runtime, question, ranking, found, cursor)
+    facets = count_facets(runtime, request, question.filter)
+    return _answer(runtime, question, ranking, found, cursor, facets)
 
 
 def _next_page(runtime: Runtime, request: SearchRequest, cursor: Cursor, key_id: UUID) -> SearchAnswer:
@@ -100,12 +102,20 @@ def _slice(runtime: Runtime, ranking: Ranking, start: int, limit: int) -> tuple[
     return found, end
 
 
-def _answer(runtime: Runtime, question: Question, ranking: Ranking, found: Found, cursor: str | None) -> SearchAnswer:
+def _answer(
+    runtime: Runtime,
+    question: Question,
+    ranking: Ranking,
+    found: Found,
+    cursor: str | None,
+    facets: Facets | None = None,
+) -> SearchAnswer:
     return SearchAnswer(
         hits=explain(runtime, question, found),
         total=len(ranking.hits),
         total_is="exact" if ranking.complete else "at_least",
         min_score=question.min_score,
+        facets=facets or {},
         next_cursor=cursor,
         no_answer=not ranking.hits,
         explanation=None if ranking.hits else _why_nothing(question, ranking),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from postscope.backend.errors import Invalid
 from postscope.backend.post_schema import Language, Name
+from postscope.backend.tagging.names import LabelRef
 from postscope.indexing.buckets import Buckets, BucketSize, comfortable, cut, zone_of
 from postscope.indexing.normalise import storable
 
@@ -52,6 +53,9 @@ class PostFilter(BaseModel):
     language: Annotated[list[Language], Field(max_length=50)] = Field([], description="any of these")
     tag: Annotated[list[Name], Field(max_length=50)] = Field(
         [], description="any of these tags or hashtags, with or without #"
+    )
+    label: Annotated[list[LabelRef], Field(max_length=50)] = Field(
+        [], description="any of these labels of taxonomies: taxonomy/label, or taxonomy@2/label of a version"
     )
     author: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
         None, description="the name as it was given with the posts"

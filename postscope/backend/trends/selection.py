@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, aliased
 
 from postscope.backend.errors import NotFound
 from postscope.backend.post_schema import author_hash
-from postscope.backend.tables import Post, PostSentiment, Topic, TopicMember
+from postscope.backend.tables import Post, PostSentiment, PostTag, Topic, TopicMember
+from postscope.backend.tagging.names import look_up
 from postscope.backend.trends.requests import Mood, PostFilter
 from postscope.indexing.tokens import folded
 
@@ -29,6 +30,7 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
 
     Raises:
         NotFound: there is no such topic.
+        Invalid: there is no such label.
     """
     found: list[ColumnElement[bool]] = []
     if asked.source:
@@ -37,6 +39,10 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
         found.append(Post.language.in_(asked.language))
     if asked.tag:
         found.append(or_(*map(_tagged, asked.tag)))
+    if asked.label:
+        named = look_up(session, {f"label.{n}": name for n, name in enumerate(asked.label)})
+        ids = [label.label_id for label in named.values()]
+        found.append(exists(select(literal(1)).where(PostTag.post_id == Post.id, PostTag.label_id.in_(ids))))
     if asked.author:
         found.append(Post.author_hash == author_hash(author_key, asked.author))
     if asked.author_hash:

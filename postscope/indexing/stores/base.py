@@ -98,7 +98,7 @@ class VectorStore(Protocol):
 
     def create(self, collection: str, dim: int, fields: Mapping[str, FieldKind]) -> None:
         """Create with the vectors named above and payload indexes on ``fields``; already there with the same
-        dimension: nothing happens; with another: ``WrongDimension``."""
+        dimension: indexes that it has not got yet are added; with another: ``WrongDimension``."""
         ...
 
     def drop(self, collection: str) -> None:

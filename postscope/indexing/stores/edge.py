@@ -82,6 +82,8 @@ class EdgeStore:
                 self._collections[collection] = EdgeCollection.create(folder, dim, dict(fields))
             elif existing.manifest.dim != dim:
                 raise WrongDimension(f"collection {collection!r} has {existing.manifest.dim} dimensions, not {dim}")
+            else:
+                existing.add_fields(fields)
 
     def drop(self, collection: str) -> None:
         """See ``VectorStore``."""

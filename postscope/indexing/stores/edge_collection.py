@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -101,6 +102,27 @@ class EdgeCollection:
                     shard.update(operation)
             self._unflushed += len(ids)
             self.written += len(ids)
+
+    def add_fields(self, fields: Mapping[str, FieldKind]) -> None:
+        """Index these payload fields too, those that are indexed already left as they are.
+
+        Raises:
+            StoreBusy: an index is being built on a copy that would not have them.
+        """
+        missing = {name: kind for name, kind in fields.items() if name not in self.manifest.fields}
+        if not missing:
+            return
+        with self._writing:
+            if self._journal is not None:
+                raise StoreBusy(f"collection {self.name!r}: an index is being built")
+            with self._turns, translated(self.name):
+                shard = self._live()
+                for field, kind in missing.items():
+                    shard.update(field_index(field, kind))
+                shard.flush()
+            # Last, so that a crash in between only makes it do this again.
+            self.manifest = replace(self.manifest, fields=self.manifest.fields | missing)
+            self.manifest.save(self.folder)
 
     def sync(self) -> None:
         """Put everything written so far on the disk itself."""

@@ -27,7 +27,11 @@ def _create(store: VectorStore, collection: str, dim: int) -> None:
     store.create(collection, dim, _FIELDS_1)
 
 
-STEPS: tuple[Step, ...] = (_create,)
+def _labels(store: VectorStore, collection: str, dim: int) -> None:
+    store.create(collection, dim, {"labels": "keyword"})
+
+
+STEPS: tuple[Step, ...] = (_create, _labels)
 LAYOUT = len(STEPS)
 """The newest layout."""
 

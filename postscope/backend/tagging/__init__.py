@@ -1,0 +1,1 @@
+"""Taxonomies: what they hold, what they say of posts, and how good it is."""
