@@ -19,6 +19,7 @@ from postscope.backend.openapi import describe
 from postscope.backend.problems import add_problem_handlers
 from postscope.backend.routes import (
     audit,
+    bank_files,
     banks,
     frames,
     health,
@@ -44,6 +45,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     media.router,
     search.router,
     banks.router,
+    bank_files.router,
     moderation.router,
     review.router,
     timelines.router,
