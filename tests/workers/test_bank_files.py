@@ -96,7 +96,7 @@ def test_hashes_made_here_match_there(banks: BankDesk, tmp_path: Path) -> None:
     path.write_text(fetch(banks, bank, "?format=signals"))
     exchange = LocalFileSignalExchangeAPI(FileCollaborationConfig(name="ours", api="local_file", filename=str(path)))
     [delta] = exchange.fetch_iter([], None)
-    fetched = dict(delta.updates)
+    fetched = dict(delta.updates.keys())
     assert sorted(fetched) == ["pdq", "raw_text", "video_md5", "video_sha256"]
     for name, signal in fetched.items():
         assert kinds[name].validate_signal_str(signal) == signal
