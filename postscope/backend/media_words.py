@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.tables import Media, MediaText
@@ -32,7 +32,7 @@ def words_of(session: Session, post_ids: Sequence[UUID]) -> dict[UUID, MediaWord
     rows = session.execute(
         select(MediaText.post_id, MediaText.kind, MediaText.text)
         .join(Media, Media.id == MediaText.media_id)
-        .where(MediaText.post_id.in_(post_ids))
+        .where(MediaText.post_id == func.any(bindparam("ids", list(post_ids), ARRAY(Uuid))))
         .order_by(MediaText.post_id, Media.position, MediaText.number)
     )
     found: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: {"speech": [], "picture": []})

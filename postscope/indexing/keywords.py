@@ -7,7 +7,7 @@ the store when it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -81,6 +81,16 @@ class KeywordEncoder:
                 best[index] = max(best.get(index, 0.0), value)
         indices = sorted(best)
         return SparseVector(tuple(indices), tuple(best[index] for index in indices))
+
+    def among(self, texts: Iterable[str], wanted: Set[int]) -> set[int]:
+        """Which of the terms ``wanted`` any of the texts has: as ``document_of`` would say, in half the time."""
+        remember, found = self._remember, set()
+        for text in texts:
+            for word in normalise(text[:MAX_CHARS]).split(" ") if text else ():
+                for term, _ in (remember(word) if len(word) <= CACHED_CHARS else _weigh(word))[1]:
+                    if term in wanted:
+                        found.add(term)
+        return found
 
     def query(self, text: str) -> SparseVector:
         """Weight 1 for every distinct term."""

@@ -59,6 +59,7 @@ def enrich(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
     batch = EnrichBatch(ready, media, points, model)
     if batch.posts:
         for enricher in ENRICHERS:
+            runtime.gate.pause_for_queries()
             enricher(runtime, batch)
         _note(runtime, batch.posts)
     return [Outcome(held) for held in claims]

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import load_settings
 from postscope.cli import process
@@ -50,3 +52,9 @@ def posts_of(texts: list[str]) -> list[dict[str, Any]]:
         }
         for n, words in enumerate(texts)
     ]
+
+
+def execute(runtime: Runtime, statement: str) -> None:
+    """One SQL statement, with no transaction around it: ANALYZE and VACUUM want none."""
+    with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))

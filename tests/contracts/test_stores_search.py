@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from postscope.indexing.stores.base import (
     DenseQuery,
     SparseQuery,
+    TermQuery,
     VectorStore,
     WrongDimension,
 )
@@ -295,3 +296,16 @@ def test_a_value_nobody_has_any_more_is_no_facet(store: VectorStore, posts: str)
 def test_a_list_counts_once_for_each_of_its_values(store: VectorStore, posts: str) -> None:
     store.upsert(posts, [point(1, payload={"tags": ["a", "b"]}), point(2, payload={"tags": ["b"]}), point(3)])
     assert store.facet(posts, "tags") == [("b", 2), ("a", 1)]
+
+
+def test_a_term_is_answered_by_one_point_whatever_the_filter_and_ties(store: VectorStore, posts: str) -> None:
+    weights = {1: 1.0, 2: 2.0, 3: 2.0}
+    points = [point(n, sparse={"keywords": terms(t7=w)}, payload={"source": f"s{n}"}) for n, w in weights.items()]
+    store.upsert(posts, [*points, point(4, sparse={"keywords": terms(t8=1.0)})])
+    asked = [TermQuery(7), SparseQuery(terms(t7=1.0)), TermQuery(9)]
+    typical, all_of_them, none = store.query_many(posts, asked, filter=Filter(must=(AnyOf("source", ("s1",)),)))
+    assert [match.id in (uid(2), uid(3)) for match in typical] == [True]
+    assert ids(all_of_them) == [1]
+    assert none == []
+    assert typical[0].score == pytest.approx(2.0 * all_of_them[0].score, rel=1e-5)
+    assert store.query_many(posts, [TermQuery(7)], limit=0) == [[]]

@@ -187,3 +187,10 @@ def test_a_hundred_thousand_characters_end(unit: str) -> None:
     text = (unit * 100_000)[:100_000]
     assert len(encoder.document(text).indices) < 10
     encoder.query(text)
+
+
+@given(st.text(max_size=200), st.text(max_size=50))
+def test_the_terms_among_others_are_those_of_the_document(text: str, other: str) -> None:
+    keywords = KeywordEncoder()
+    wanted = set(keywords.document(text + " " + other).indices)
+    assert keywords.among([text, other[:3]], wanted) == set(keywords.document_of([text, other[:3]]).indices) & wanted

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from postscope.backend.searching.requests import SearchRequest
-from postscope.indexing.calibration import Part, QueryKind
+from postscope.indexing.calibration import Part, QueryKind, SpaceCalibration
 from postscope.indexing.types import Filter, Vector
 
 What = Literal["text", "image", "post"]
@@ -84,6 +84,7 @@ class Question:
         filter: which posts may be hits; the posts asked with may not.
         min_score: of a hit.
         collection: of the space that the vectors belong to; they mean nothing in another.
+        calibration: of that space.
     """
 
     request: SearchRequest
@@ -92,6 +93,7 @@ class Question:
     filter: Filter | None
     min_score: float
     collection: str
+    calibration: SpaceCalibration
 
 
 def own_posts(request: SearchRequest) -> tuple[UUID, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
 from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
-from postscope.backend.searching.words import Texts, WordJudge, WordQuery, judge, load_texts, most_typical, read_words
+from postscope.backend.searching.words import Texts, WordJudge, WordQuery, judge, load_texts, read_words, weighed_units
 from postscope.backend.tables import Post
 from postscope.indexing.calibration import Part, SpaceCalibration
-from postscope.indexing.stores.base import DenseQuery, Query, SparseQuery
+from postscope.indexing.stores.base import DenseQuery, Query, SparseQuery, TermQuery
 from postscope.indexing.types import Filter, HasId, Match
 
 SHALLOW = 100
@@ -27,55 +29,74 @@ DEEP = 1_000
 """Depth once somebody turns the page; hits further down are not reached."""
 
 
-def rank_posts(runtime: Runtime, question: Question, depth: int) -> Ranking:
-    """Rank the posts that lists of ``depth`` reach."""
-    calibration = runtime.live.calibration
-    lists = _lists(runtime, calibration, question, question.positive, question.filter, depth)
+Lists = dict[tuple[int, Literal["meaning", "words"]], RankedList]
+"""The lists of what was asked for, by its number."""
+
+
+def rank_posts(
+    runtime: Runtime, session: Session, question: Question, depth: int, known: Lists | None = None
+) -> Ranking:
+    """Rank the posts that lists of ``depth`` reach.
+
+    Args:
+        runtime: of this process.
+        session: first used when the store has answered.
+        question: what is asked.
+        depth: of each list.
+        known: the lists of a shallower ranking; complete ones are not asked for again. It is brought up to date.
+    """
+    known = {} if known is None else known
+    known |= _lists(runtime, session, question, question.positive, question.filter, depth, known)
+    lists = [known[key] for key in sorted(known)]
     ids = list({id: None for ranked in lists for id in ranked.posts})
     against: dict[UUID, float] = {}
     if question.negative and ids:
         # Asked of the candidates alone, so that each one's relevance is known and not just that of the nearest.
-        for ranked in _lists(
-            runtime, calibration, question, question.negative, Filter(must=(HasId(tuple(ids)),)), len(ids)
-        ):
+        among = Filter(must=(HasId(tuple(ids)),))
+        for ranked in _lists(runtime, session, question, question.negative, among, len(ids), {}).values():
             for id, evidence in ranked.posts.items():
                 against[id] = max(against.get(id, 0.0), *(found.score for found in evidence))
     ranking = fuse(lists, question.min_score, against)
     if question.request.group_by is None:
         return ranking
-    return best_of_groups(
-        ranking, _groups(runtime, question, [hit.id for hit in ranking.hits]), question.request.group_size
-    )
+    groups = _groups(session, question, [hit.id for hit in ranking.hits])
+    return best_of_groups(ranking, groups, question.request.group_size)
 
 
 def _lists(
     runtime: Runtime,
-    calibration: SpaceCalibration,
+    session: Session,
     question: Question,
     asked: Sequence[Asked],
     filter: Filter | None,
     depth: int,
-) -> list[RankedList]:
-    dense = [(n, probe, part) for n, item in enumerate(asked) for probe in item.probes for part in probe.parts]
-    words = [(n, query) for n, item in enumerate(asked) if (query := _words(runtime, item)) is not None]
+    known: Lists,
+) -> Lists:
+    done = {key for key, ranked in known.items() if ranked.complete}
+    by_meaning = [(n, item) for n, item in enumerate(asked) if (n, "meaning") not in done]
+    dense = [(n, probe, part) for n, item in by_meaning for probe in item.probes for part in probe.parts]
+    left = [(n, item) for n, item in enumerate(asked) if (n, "words") not in done]
+    words = [(n, query) for n, item in left if (query := _words(runtime, item)) is not None]
     queries: list[Query] = [DenseQuery(probe.vector, part) for _, probe, part in dense]
     queries += [SparseQuery(query.vector) for _, query in words]
+    queries += [TermQuery(unit) for _, query in words for unit in weighed_units(query)]
     if not queries:
-        return []
+        return {}
     answers = runtime.store.query_many(question.collection, queries, filter=filter, limit=depth)
     found: dict[int, list[tuple[Probe, Part, list[Match]]]] = {}
     for (n, probe, part), matches in zip(dense, answers, strict=False):
         found.setdefault(n, []).append((probe, part, matches))
-    lists = [
-        _by_meaning(calibration, n, asked[n].weight, answered, question.min_score, depth)
+    lists: Lists = {
+        (n, "meaning"): _by_meaning(question.calibration, n, asked[n].weight, answered, question.min_score, depth)
         for n, answered in found.items()
-    ]
-    typical = [most_typical(runtime, question.collection, query) for _, query in words]
-    by_words = answers[len(dense) :]
-    ids = [match.id for matches in (*by_words, *(some.values() for some in typical)) for match in matches]
-    texts = load_texts(runtime, ids)
+    }
+    by_words = answers[len(dense) : len(dense) + len(words)]
+    by_term = iter(answers[len(dense) + len(words) :])
+    typical = [{unit: matches[0] for unit in weighed_units(query) if (matches := next(by_term))} for _, query in words]
+    texts = load_texts(session, [match.id for matches in answers[len(dense) :] for match in matches])
     for (n, query), some, matches in zip(words, typical, by_words, strict=True):
-        lists.append(_by_words(judge(runtime.keywords, query, some, texts), n, asked[n].weight, matches, texts, depth))
+        judged = judge(runtime.keywords, query, some, texts)
+        lists[n, "words"] = _by_words(judged, n, asked[n].weight, matches, texts, depth)
     return lists
 
 
@@ -127,9 +148,7 @@ def _by_words(
     return RankedList(weight * (EXACT_WEIGHT if judge.exact else 1.0), posts, len(matches) < depth)
 
 
-def _groups(runtime: Runtime, question: Question, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+def _groups(session: Session, question: Question, ids: Sequence[UUID]) -> dict[UUID, str | None]:
     column = Post.author_hash if question.request.group_by == "author" else Post.source
-    with runtime.database.session() as session:
-        return {
-            row.id: row.group for row in session.execute(select(Post.id, column.label("group")).where(Post.id.in_(ids)))
-        }
+    found = session.execute(select(Post.id, column.label("group")).where(Post.id.in_(ids)))
+    return {row.id: row.group for row in found}

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import HitAnswer, MediaAnswer, PostAnswer
@@ -18,15 +19,17 @@ from postscope.backend.tables import Media, Post
 from postscope.indexing.types import Vector, Vectors
 
 
-def load_posts(runtime: Runtime, ids: Sequence[UUID]) -> dict[UUID, Loaded]:
-    """Those that are (still) there, in two queries."""
-    with runtime.database.session() as session:
-        posts = session.scalars(select(Post).where(Post.id.in_(ids))).all()
-        rows = session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.position)).all()
-    media = defaultdict(list)
-    for row in rows:
-        media[row.post_id].append(row)
-    return {post.id: Loaded(post, tuple(media[post.id])) for post in posts}
+def load_posts(session: Session, ids: Sequence[UUID]) -> dict[UUID, Loaded]:
+    """Those that are (still) there, in one query."""
+    chosen = Post.id == func.any(bindparam("ids", list(ids), ARRAY(Uuid)))  # one statement, however many ids
+    query = select(Post, Media).outerjoin(Media, Media.post_id == Post.id).where(chosen).order_by(Media.position)
+    posts: dict[UUID, Post] = {}
+    media: dict[UUID, list[Media]] = defaultdict(list)
+    for post, medium in session.execute(query):
+        posts[post.id] = post
+        if medium is not None:
+            media[post.id].append(medium)
+    return {id: Loaded(post, tuple(media[id])) for id, post in posts.items()}
 
 
 def explain(runtime: Runtime, question: Question, found: Sequence[tuple[Ranked, Loaded]]) -> list[HitAnswer]:

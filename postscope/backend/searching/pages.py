@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from postscope.backend.errors import FieldProblem, Invalid
+from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Question
 from postscope.backend.searching.candidates import DEEP, rank_posts
@@ -71,9 +72,11 @@ class Kept:
 
 def keep(session: Session, kept: Kept, *, key_id: uuid.UUID, now: datetime) -> uuid.UUID:
     """Keep it for the key ``key_id``."""
-    page = SearchPage(id=uuid.uuid4(), key_id=key_id, hits=_to_json(kept), expires_at=now + KEPT_FOR)
-    session.add(page)
-    return page.id
+    page_id = uuid.uuid4()
+    session.execute(
+        insert(SearchPage).values(id=page_id, key_id=key_id, hits=_to_json(kept), expires_at=now + KEPT_FOR)
+    )
+    return page_id
 
 
 def turn(runtime: Runtime, cursor: Cursor, *, key_id: uuid.UUID) -> Kept:
@@ -82,29 +85,33 @@ def turn(runtime: Runtime, cursor: Cursor, *, key_id: uuid.UUID) -> Kept:
     Raises:
         Invalid: it has expired, belongs to another key, or the space was switched; code ``cursor_expired``.
     """
+    live = runtime.live
     with runtime.database.session() as session:
-        kept = _load(runtime, session, cursor, key_id)
+        kept = _load(runtime, live, session, cursor, key_id)
     if kept.deep:
         return kept
-    # Ranked without a connection in hand: whoever held one and waited for another could wait for ever.
+    # Ranked without a lock on the page in hand; whoever turns it meanwhile is not kept waiting.
     shown = kept.ranking.hits[: cursor.offset]
-    deeper = Kept(kept.question, behind(shown, rank_posts(runtime, kept.question, DEEP)), deep=True)
     with runtime.database.session() as session:
-        kept = _load(runtime, session, cursor, key_id, lock=True)
+        ranking = rank_posts(runtime, session, kept.question, DEEP)
+    deeper = Kept(kept.question, behind(shown, ranking), deep=True)
+    with runtime.database.session() as session:
+        kept = _load(runtime, live, session, cursor, key_id, lock=True)
         if kept.deep:  # somebody turned the same page meanwhile: both must be given the same rest
             return kept
         session.execute(update(SearchPage).where(SearchPage.id == cursor.id).values(hits=_to_json(deeper)))
     return deeper
 
 
-def _load(runtime: Runtime, session: Session, cursor: Cursor, key_id: uuid.UUID, *, lock: bool = False) -> Kept:
+def _load(
+    runtime: Runtime, live: SpaceModel, session: Session, cursor: Cursor, key_id: uuid.UUID, *, lock: bool = False
+) -> Kept:
     page = session.get(SearchPage, cursor.id, with_for_update=lock)
     if page is None or page.key_id != key_id or page.expires_at <= runtime.clock():
         raise _expired()
-    kept = _from_json(runtime, page.hits)
-    if kept.question.collection != runtime.live.collection:
+    if page.hits["collection"] != live.collection:
         raise _expired()
-    return kept
+    return _from_json(runtime, live, page.hits)
 
 
 def behind(shown: tuple[Ranked, ...], ranking: Ranking) -> Ranking:
@@ -132,7 +139,7 @@ def _to_json(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _from_json(runtime: Runtime, data: dict[str, Any]) -> Kept:
+def _from_json(runtime: Runtime, live: SpaceModel, data: dict[str, Any]) -> Kept:
     request = SearchRequest.model_validate(data["request"])
     question = Question(
         request,
@@ -141,6 +148,7 @@ def _from_json(runtime: Runtime, data: dict[str, Any]) -> Kept:
         filter_of(runtime, request),
         data["min_score"],
         data["collection"],
+        live.calibration,
     )
     ranking = Ranking(tuple(Ranked.from_json(hit) for hit in data["hits"]), data["complete"], None)
     return Kept(question, ranking, data["deep"])

@@ -30,21 +30,33 @@ MAX_POST_IMAGES = 4
 Field = tuple[str, QueryPart]
 
 
-def resolve(runtime: Runtime, request: SearchRequest) -> Question:
-    """Fetch, decode and encode what the request names.
+def open_images(runtime: Runtime, request: SearchRequest) -> list[Image.Image]:
+    """Fetch and decode the images that the request names, in its order.
 
     Raises:
-        Invalid: an image cannot be had or read; names the field.
+        Invalid: one cannot be had or read; names the field.
+    """
+    fields = [*request.positives(), *request.negatives()]
+    return [open_query_image(runtime, name, part.image) for name, part in fields if part.image is not None]
+
+
+def resolve(runtime: Runtime, model: SpaceModel, request: SearchRequest, images: Sequence[Image.Image]) -> Question:
+    """Encode what the request names.
+
+    Args:
+        runtime: of this process.
+        model: of the live space.
+        request: what is asked.
+        images: of ``open_images``.
+
+    Raises:
         NotFound: a post is not here.
         Conflict: a post is not indexed yet.
     """
-    model = runtime.live
     fields = [*request.positives(), *request.negatives()]
     texts = [part.text for _, part in fields if part.text is not None]
-    images = [open_query_image(runtime, name, part.image) for name, part in fields if part.image is not None]
-    with runtime.gate.query():
-        by_text = iter(_text_vectors(model, texts) if request.mode != "keyword" else ())
-        by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
+    by_text = iter(_text_vectors(model, texts) if request.mode != "keyword" else ())
+    by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
     asked = []
     for name, part in fields:
         probes: tuple[Probe, ...] = ()
@@ -58,7 +70,13 @@ def resolve(runtime: Runtime, request: SearchRequest) -> Question:
     count = len(list(request.positives()))
     score = runtime.settings.api.min_score if request.min_score is None else request.min_score
     return Question(
-        request, tuple(asked[:count]), tuple(asked[count:]), filter_of(runtime, request), score, model.collection
+        request,
+        tuple(asked[:count]),
+        tuple(asked[count:]),
+        filter_of(runtime, request),
+        score,
+        model.collection,
+        model.calibration,
     )
 
 

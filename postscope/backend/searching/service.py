@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from postscope.backend.errors import Invalid, NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import SearchAnswer
 from postscope.backend.searching.asked import Question
-from postscope.backend.searching.candidates import DEEP, SHALLOW, rank_posts
+from postscope.backend.searching.candidates import DEEP, SHALLOW, Lists, rank_posts
 from postscope.backend.searching.evidence import Loaded
 from postscope.backend.searching.facets import Facets, count_facets
 from postscope.backend.searching.filters import Filters
@@ -19,7 +21,7 @@ from postscope.backend.searching.hits import explain, load_posts
 from postscope.backend.searching.pages import Cursor, Kept, keep, turn
 from postscope.backend.searching.ranking import Ranked, Ranking
 from postscope.backend.searching.requests import SearchRequest
-from postscope.backend.searching.resolving import resolve
+from postscope.backend.searching.resolving import open_images, resolve
 from postscope.indexing.stores.base import StoreError
 
 Found = list[tuple[Ranked, Loaded]]
@@ -64,39 +66,45 @@ def similar(
 
 
 def _first_page(runtime: Runtime, request: SearchRequest, key_id: UUID) -> SearchAnswer:
-    question = resolve(runtime, request)
-    ranking = rank_posts(runtime, question, max(SHALLOW, 2 * request.limit))
-    deep = ranking.complete
-    found, end = _slice(runtime, ranking, 0, request.limit)
-    if len(found) < request.limit and not deep:
-        ranking, deep = rank_posts(runtime, question, DEEP), True
-        found, end = _slice(runtime, ranking, 0, request.limit)
-    more = end < len(ranking.hits) or not deep
-    cursor = None
-    if more:
-        with runtime.database.session() as session:
+    model, images = runtime.live, open_images(runtime, request)
+    with runtime.gate.query():  # from here on nothing is waited for that takes long: ingest stands back
+        return _ranked_page(runtime, request, key_id, resolve(runtime, model, request, images))
+
+
+def _ranked_page(runtime: Runtime, request: SearchRequest, key_id: UUID, question: Question) -> SearchAnswer:
+    cursor, lists = None, Lists()
+    with runtime.database.session() as session:  # one for all; nothing in it may ask for another
+        ranking = rank_posts(runtime, session, question, max(SHALLOW, 2 * request.limit), lists)
+        deep = ranking.complete
+        found, end = _slice(session, ranking, 0, request.limit)
+        if len(found) < request.limit and not deep:
+            ranking, deep = rank_posts(runtime, session, question, DEEP, lists), True
+            found, end = _slice(session, ranking, 0, request.limit)
+        if end < len(ranking.hits) or not deep:
             page_id = keep(session, Kept(question, ranking, deep), key_id=key_id, now=runtime.clock())
-        cursor = Cursor(page_id, end).token()
+            cursor = Cursor(page_id, end).token()
     facets = count_facets(runtime, request, question.filter)
     return _answer(runtime, question, ranking, found, cursor, facets)
 
 
 def _next_page(runtime: Runtime, request: SearchRequest, cursor: Cursor, key_id: UUID) -> SearchAnswer:
-    kept = turn(runtime, cursor, key_id=key_id)
+    with runtime.gate.query():
+        kept = turn(runtime, cursor, key_id=key_id)
     if any(request.positives()) and not request.same_search(kept.question.request):
         raise Invalid.of("cursor", "belongs to another search: give it alone, or with the query it came from")
-    found, end = _slice(runtime, kept.ranking, cursor.offset, request.limit)
+    with runtime.database.session() as session:
+        found, end = _slice(session, kept.ranking, cursor.offset, request.limit)
     following = Cursor(cursor.id, end).token() if end < len(kept.ranking.hits) else None
     return _answer(runtime, kept.question, kept.ranking, found, following)
 
 
-def _slice(runtime: Runtime, ranking: Ranking, start: int, limit: int) -> tuple[Found, int]:
+def _slice(session: Session, ranking: Ranking, start: int, limit: int) -> tuple[Found, int]:
     """Up to ``limit`` hits from ``start`` on whose posts are there, and where the next page starts."""
     found: Found = []
     end = start
     while len(found) < limit and end < len(ranking.hits):
         chosen = ranking.hits[end : end + limit - len(found)]
-        loaded = load_posts(runtime, [hit.id for hit in chosen])
+        loaded = load_posts(session, [hit.id for hit in chosen])
         found += [(hit, loaded[hit.id]) for hit in chosen if hit.id in loaded]
         end += len(chosen)
     return found, end

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy.orm import Session
 
 from postscope.backend.media_words import words_of
-from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post
 from postscope.indexing.keywords import KeywordEncoder, Term
-from postscope.indexing.stores.base import SparseQuery
 from postscope.indexing.tokens import Kind
 from postscope.indexing.types import Match, SparseVector
 
@@ -55,7 +54,7 @@ class WordJudge:
 
     def share(self, texts: Texts) -> float:
         """In [0, 1]; 1 when nothing is missing."""
-        there = set(self.keywords.document_of(texts).indices)
+        there = self.keywords.among(texts, self.weights.keys())
         missing = sum(weight for unit, weight in self.weights.items() if unit not in there)
         return max(0.0, 1.0 - missing)
 
@@ -72,19 +71,15 @@ def read_words(keywords: KeywordEncoder, words: str) -> WordQuery | None:
     )
 
 
-def most_typical(runtime: Runtime, collection: str, query: WordQuery) -> dict[int, Match]:
-    """For each unit that some post has, the post that the store thinks most of; none where weights do not matter."""
-    if not 1 < len(query.units) <= MAX_WEIGHED:
-        return {}
-    single = [SparseQuery(SparseVector((unit,), (1.0,))) for unit in query.units]
-    answers = runtime.store.query_many(collection, single, limit=1)
-    return {unit: matches[0] for unit, matches in zip(query.units, answers, strict=True) if matches}
+def weighed_units(query: WordQuery) -> tuple[int, ...]:
+    """The units whose frequency is wanted; none where weights do not matter."""
+    return query.units if 1 < len(query.units) <= MAX_WEIGHED else ()
 
 
 def judge(
     keywords: KeywordEncoder, query: WordQuery, typical: Mapping[int, Match], texts: Mapping[UUID, Texts]
 ) -> WordJudge:
-    """Weigh the units.
+    """Weigh the units. ``typical``: for each unit that some post has, a post that the store thinks most of.
 
     A store's score for one term is the post's weight of it times the frequency part; dividing by the first leaves
     what is wanted. A unit that no post has weighs as much as the rarest one that some post has.
@@ -101,14 +96,14 @@ def judge(
     return WordJudge(keywords, {unit: weight / total for unit, weight in weights.items()}, query.exact)
 
 
-def load_texts(runtime: Runtime, ids: Iterable[UUID]) -> dict[UUID, Texts]:
+def load_texts(session: Session, ids: Iterable[UUID]) -> dict[UUID, Texts]:
     """The texts of the posts that are there, in two queries."""
     wanted = list(set(ids))
     if not wanted:
         return {}
-    with runtime.database.session() as session:
-        own = session.execute(select(Post.id, Post.text).where(Post.id.in_(wanted))).all()
-        words = words_of(session, wanted)
+    chosen = Post.id == func.any(bindparam("ids", wanted, ARRAY(Uuid)))  # one statement, however many ids
+    own = session.execute(select(Post.id, Post.text).where(chosen)).all()
+    words = words_of(session, wanted)
     others = {post_id: (found.spoken, found.written) for post_id, found in words.items()}
     return {row.id: (row.text, *others.get(row.id, ())) for row in own}
 

@@ -66,7 +66,19 @@ class SparseQuery:
     using: str = "keywords"
 
 
-Query = DenseQuery | SparseQuery
+@dataclass(frozen=True, slots=True)
+class TermQuery:
+    """One of the points that have most of a term, whatever the filter and the limit: any of those that tie.
+
+    Its score is the point's stored weight of the term times the term's inverse document frequency, which is what it
+    is asked for.
+    """
+
+    term: int
+    using: str = "keywords"
+
+
+Query = DenseQuery | SparseQuery | TermQuery
 
 
 @dataclass(frozen=True, slots=True)

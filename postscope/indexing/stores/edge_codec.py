@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as edge
 
-from postscope.indexing.stores.base import DENSE, MULTI, SPARSE, DenseQuery, FieldKind, Query, Stored
+from postscope.indexing.stores.base import DENSE, MULTI, SPARSE, DenseQuery, FieldKind, Query, Stored, TermQuery
 from postscope.indexing.stores.layout import (
     FULL_SCAN_KB,
     HNSW_EF,
@@ -69,10 +69,11 @@ def query_request(
     with_payload: bool = False,
 ) -> edge.QueryRequest:
     """One query; a vector asked of a multivector is compared with each of its rows."""
+    term = isinstance(query, TermQuery)
     return edge.QueryRequest(
-        limit=limit,
+        limit=1 if term else limit,
         query=edge.Query.Nearest(_query_vector(query), using=query.using),
-        filter=filter,
+        filter=None if term else filter,
         score_threshold=threshold,
         with_payload=with_payload,
         params=edge.SearchParams(hnsw_ef=HNSW_EF, exact=exact),
@@ -82,6 +83,8 @@ def query_request(
 def _query_vector(query: Query) -> Any:
     if isinstance(query, DenseQuery):
         return [query.vector.tolist()] if query.using in MULTI else query.vector.tolist()
+    if isinstance(query, TermQuery):
+        return edge.SparseVector([query.term], [1.0])
     return edge.SparseVector(list(query.vector.indices), list(query.vector.values))
 
 

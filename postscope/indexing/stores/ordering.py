@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from postscope.indexing.stores.base import Query, SparseQuery
+from postscope.indexing.stores.base import Query, SparseQuery, TermQuery
 from postscope.indexing.types import Match
 
 TIES = 10_000
@@ -57,7 +57,7 @@ def best_of_each(
     if asked:
         first = fetch([queries[i] for i in asked], limit + 1)
         for i, found in zip(asked, first, strict=True):
-            answers[i] = _settle(fetch, queries[i], limit, found)
+            answers[i] = found if isinstance(queries[i], TermQuery) else _settle(fetch, queries[i], limit, found)
     return [_at_least(min_score, matches) for matches in answers]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_client import models
 
-from postscope.indexing.stores.base import DENSE, MULTI, SPARSE, DenseQuery, FieldKind, Query, Stored
+from postscope.indexing.stores.base import DENSE, MULTI, SPARSE, DenseQuery, FieldKind, Query, Stored, TermQuery
 from postscope.indexing.stores.layout import FULL_SCAN_KB, HNSW_EF, HNSW_EF_CONSTRUCT, HNSW_M
 from postscope.indexing.stores.ordering import f32
 from postscope.indexing.types import Match, Point
@@ -82,6 +82,8 @@ def query_vector(query: Query) -> Any:
     """A vector asked of a multivector is compared with each of its rows."""
     if isinstance(query, DenseQuery):
         return [query.vector.tolist()] if query.using in MULTI else query.vector.tolist()
+    if isinstance(query, TermQuery):
+        return models.SparseVector(indices=[query.term], values=[1.0])
     return models.SparseVector(indices=list(query.vector.indices), values=list(query.vector.values))
 
 
@@ -95,11 +97,12 @@ def query_request(
     with_payload: bool = False,
 ) -> models.QueryRequest:
     """One query."""
+    term = isinstance(query, TermQuery)
     return models.QueryRequest(
         query=query_vector(query),
         using=query.using,
-        filter=filter,
-        limit=limit,
+        filter=None if term else filter,
+        limit=1 if term else limit,
         score_threshold=threshold,
         params=models.SearchParams(hnsw_ef=HNSW_EF, exact=exact),
         with_payload=with_payload,
