@@ -153,6 +153,19 @@ def examples(client: httpx.Client) -> list[Example]:
             lambda hits: _best_is("lostdog")(hits) and all(hit["post"]["language"] == "ja" for hit in hits),
         ),
         Example(
+            "text to a second of a video", {"text": "a hedgehog", "filters": {"media": ["video"]}},
+            "zoo, 12 to 16 s in",
+            lambda hits: _best_is("zoo")(hits) and _found_in(hits, "media", seconds=(12, 16)),
+        ),
+        Example(
+            "a word that is spoken", {"text": "refrigerator"}, "sourdough, by its speech",
+            lambda hits: _best_is("sourdough")(hits) and _found_in(hits, "speech", seconds=(0, 12)),
+        ),
+        Example(
+            "a word in a picture", {"text": "spreadsheet"}, "chatter, by the words in its picture",
+            lambda hits: _best_is("chatter")(hits) and _found_in(hits, "picture_words"),
+        ),
+        Example(
             "a question that nothing answers", {"text": "mortgage interest rates for first-time buyers"}, "no hit",
             lambda hits: not hits,
         ),
@@ -172,6 +185,9 @@ def show(client: httpx.Client, example: Example) -> bool:
         parts = ", ".join(sorted({match["part"] for match in hit["matched"]}))
         words = (post["text"] or "(no words)").replace("\n", " ")
         out.print(f"  {hit['score']:.2f}  {parts:<16} {post['language'] or '-':<3} {words[:80]}", markup=False)
+        for match in hit["matched"]:
+            if match["seconds"] is not None or match["quote"] is not None:
+                out.print(f"        {_where(match)}", markup=False)
     if not hits:
         out.print("  nothing answers this")
     found = example.holds(hits)
@@ -204,6 +220,23 @@ def wait_for_interrupt() -> None:
 
 def _best_is(storyline: str) -> Callable[[list[Hit]], bool]:
     return lambda hits: bool(hits) and hits[0]["post"]["metadata"].get("storyline") == storyline
+
+
+def _found_in(hits: list[Hit], part: str, seconds: tuple[float, float] | None = None) -> bool:
+    """Whether the best hit matched in this part, and within these seconds."""
+    found = [match for match in hits[0]["matched"] if match["part"] == part]
+    if seconds is not None:
+        found = [
+            match for match in found if match["seconds"] is not None and seconds[0] <= match["seconds"] < seconds[1]
+        ]
+    return bool(found)
+
+
+def _where(match: Hit) -> str:
+    """Where in the post, for a person."""
+    at = "" if match["seconds"] is None else f" at second {match['seconds']:g}"
+    quote = "" if match["quote"] is None else f": {' / '.join(match['quote'].splitlines())}"
+    return f"{match['part']}{at}{quote}"
 
 
 def _progress() -> Progress:

@@ -154,7 +154,7 @@ def test_steady_storylines_do_not_burst(posts):
 
 def test_every_image_is_used_labelled_and_opens(posts):
     folder = sample_dir()
-    used = {file for post in posts for file in files_of(post)}
+    used = {file for post in posts for file in files_of(post) if file.startswith("images/")}
     on_disk = {path.relative_to(folder).as_posix() for path in (folder / "images").iterdir()}
     labelled = [label.file for label in read_image_labels()]
 
@@ -172,8 +172,21 @@ def test_images_are_small_enough_to_ship():
     assert sum(path.stat().st_size for path in (sample_dir() / "images").iterdir()) < 2_500_000
 
 
+def test_every_video_note_and_meme_is_used_credited_and_small(posts):
+    folder = sample_dir() / "media"
+    used = {file.removeprefix("media/") for post in posts for file in files_of(post) if file.startswith("media/")}
+    credits = (sample_dir() / "IMAGES.md").read_text(encoding="utf-8").partition("## Videos")[2]
+    on_disk = {path.name for path in folder.iterdir()}
+
+    assert used == on_disk == set(re.findall(r"^\| (\S+\.\w+) \|", credits, flags=re.MULTILINE))
+    assert {Path(name).suffix for name in on_disk} >= {".mp4", ".webm", ".ogg", ".m4a", ".mp3", ".gif", ".webp", ".png"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
 def test_labels_name_the_storyline_that_shows_the_image(posts):
-    shown = {file: post["metadata"]["storyline"] for post in posts for file in files_of(post)}
+    shown = {
+        file: post["metadata"]["storyline"] for post in posts for file in files_of(post) if file.startswith("images/")
+    }
     labels = {label.file: label for label in read_image_labels()}
 
     assert {file: label.storyline for file, label in labels.items()} == shown

@@ -45,7 +45,7 @@ _EVERYBODY = sorted(name for group, names in _AUTHORS.items() if group != "newsw
 def originals(story: Story) -> list[Draft]:
     """The posts as written, in order of time within each phase."""
     times = _times(story)
-    return [_draft(f"{story.id}:{i}", post, times[i]) for i, post in enumerate(story.posts)]
+    return [draft(f"{story.id}:{i}", post, times[i]) for i, post in enumerate(story.posts)]
 
 
 def _times(story: Story) -> list[datetime]:
@@ -59,7 +59,8 @@ def _times(story: Story) -> list[datetime]:
     return times
 
 
-def _draft(key: str, post: Written, moment: datetime) -> Draft:
+def draft(key: str, post: Written, moment: datetime) -> Draft:
+    """A written post with what chance gives it."""
     rng = random.Random(f"draft:{key}")
     source = post.source or _source(post, rng)
     group = source if source == "newswire" else post.language

@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from copies import Draft, near_copies, originals
+from copies import Draft, draft, near_copies, originals
 from figures import application, external_id, metrics, region
-from stories import Story, read_stories
+from stories import Story, Written, read_stories
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "postscope" / "sample"
 
+_MEDIA_POST = re.compile(
+    r"(?P<storyline>[a-z]+) (?P<when>\S+ \S+) (?P<language>[a-z]{2}|--) \[(?P<files>[a-z0-9.,-]+)\](?: (?P<text>.+))?"
+)
 _HASHTAG = re.compile(r"#(\w+)")
 _QUERY = re.compile(
     r"(?P<language>[a-z]{2}) (?P<kind>text|image) (?P<storyline>[a-z]+|-)"
@@ -49,7 +54,7 @@ def _row(draft: Draft, story: Story) -> dict[str, Any]:
     if tags:
         row["tags"] = tags
     if draft.images:
-        row["media"] = [{"file": f"images/{name}.webp"} for name in draft.images]
+        row["media"] = [{"file": f"media/{name}" if "." in name else f"images/{name}.webp"} for name in draft.images]
     return row
 
 
@@ -93,13 +98,30 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
+def _media_posts() -> dict[str, list[Draft]]:
+    """Posts with the files that ``make_media.py`` makes, by storyline."""
+    found: dict[str, list[Draft]] = defaultdict(list)
+    for number, line in enumerate((HERE / "media.txt").read_text(encoding="utf-8").splitlines()):
+        if line.startswith("#"):
+            continue
+        match = _MEDIA_POST.fullmatch(line)
+        if match is None:
+            raise ValueError(f"media.txt: not a post: {line!r}")
+        when = datetime.fromisoformat(match["when"]).replace(tzinfo=UTC)
+        language = None if match["language"] == "--" else match["language"]
+        post = Written(language, None, tuple(match["files"].split(",")), match["text"], (when, when))
+        found[match["storyline"]].append(draft(f"media:{number}", post, when))
+    return found
+
+
 def main() -> None:
     """Write the three files."""
     posts: list[dict[str, Any]] = []
+    with_media = _media_posts()
     storylines = []
     for story in read_stories():
         drafts = originals(story)
-        rows = [_row(draft, story) for draft in [*drafts, *near_copies(story, drafts)]]
+        rows = [_row(made, story) for made in [*drafts, *near_copies(story, drafts), *with_media[story.id]]]
         storylines.append(_storyline(story, rows))
         posts += rows
     posts.sort(key=lambda row: (row["created_at"], row["external_id"]))
