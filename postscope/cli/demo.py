@@ -153,9 +153,9 @@ def examples(client: httpx.Client) -> list[Example]:
             lambda hits: _best_is("lostdog")(hits) and all(hit["post"]["language"] == "ja" for hit in hits),
         ),
         Example(
-            "text to a second of a video", {"text": "a hedgehog", "filters": {"media": ["video"]}},
-            "zoo, 12 to 16 s in",
-            lambda hits: _best_is("zoo")(hits) and _found_in(hits, "media", seconds=(12, 16)),
+            "text to a second of a video", {"text": "a polar bear", "filters": {"media": ["video"]}},
+            "zoo, 8 to 12 s in",
+            lambda hits: _best_is("zoo")(hits) and _found_in(hits, "media", seconds=(8, 12)),
         ),
         Example(
             "a word that is spoken", {"text": "refrigerator"}, "sourdough, by its speech",
@@ -185,9 +185,9 @@ def show(client: httpx.Client, example: Example) -> bool:
         parts = ", ".join(sorted({match["part"] for match in hit["matched"]}))
         words = (post["text"] or "(no words)").replace("\n", " ")
         out.print(f"  {hit['score']:.2f}  {parts:<16} {post['language'] or '-':<3} {words[:80]}", markup=False)
-        for match in hit["matched"]:
-            if match["seconds"] is not None or match["quote"] is not None:
-                out.print(f"        {_where(match)}", markup=False)
+        placed = [match for match in hit["matched"] if match["seconds"] is not None or match["quote"] is not None]
+        for line in dict.fromkeys(map(_where, placed)):
+            out.print(f"        {line}", markup=False)
     if not hits:
         out.print("  nothing answers this")
     found = example.holds(hits)
