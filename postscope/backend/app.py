@@ -13,6 +13,7 @@ from postscope import __version__
 from postscope.backend import work
 from postscope.backend.auth import Authenticator
 from postscope.backend.envelope import RequestEnvelope
+from postscope.backend.heads.drift import head_figures
 from postscope.backend.health import Readiness
 from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
@@ -22,9 +23,11 @@ from postscope.backend.routes import (
     bank_files,
     banks,
     frames,
+    heads,
     health,
     keys,
     media,
+    ml,
     models,
     moderation,
     posts,
@@ -53,6 +56,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     trends.router,
     taxonomies.router,
     tags.router,
+    heads.router,
+    ml.router,
     runs.router,
     models.router,
     keys.router,
@@ -81,6 +86,8 @@ _TAGS: Final = [
     {"name": "trends", "description": "What posts add up to over time, what grows, what bursts."},
     {"name": "taxonomies", "description": "Sets of labels, applied to every post."},
     {"name": "tags", "description": "What taxonomies say of posts."},
+    {"name": "heads", "description": "Small models, trained on what people say of posts."},
+    {"name": "ml", "description": "Sentiment, segments, popularity, moderation."},
     {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "models", "description": "Which models are in use, and whether they are what they should be."},
     {"name": "keys", "description": "Who may do what."},
@@ -109,6 +116,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.limiter = _limiter(runtime)
     app.state.readiness = Readiness(runtime.checks())
     _watch_backlog(runtime)
+    runtime.metrics.watch_heads(lambda: head_figures(runtime))
     app.add_middleware(BodyLimit, max_bytes=api.max_body_bytes)
     app.add_middleware(RequestEnvelope, metrics=runtime.metrics)  # added last: the outermost
     add_problem_handlers(app)

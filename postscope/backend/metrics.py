@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +27,20 @@ from postscope.backend.work import Backlog
 log = structlog.get_logger(__name__)
 
 ReadBacklog = Callable[[], list[Backlog]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFigures:
+    """How a live head does; None where it was not measured yet."""
+
+    head: str
+    served: int
+    embedding: float | None
+    score: float | None
+    precision: float | None
+
+
+ReadHeads = Callable[[], Sequence[HeadFigures]]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -89,6 +104,10 @@ class Metrics:
         """Read the backlog at each scrape."""
         self.registry.register(_BacklogCollector(read, clock))
 
+    def watch_heads(self, read: ReadHeads) -> None:
+        """Read how the live heads do at each scrape."""
+        self.registry.register(_HeadCollector(read))
+
     def exposition(self) -> bytes:
         """All figures in the text format of Prometheus."""
         return generate_latest(self.registry)
@@ -142,3 +161,33 @@ class _BacklogCollector(Collector):
                 amount.add_metric([row.stage, state], count)
             age.add_metric([row.stage], (now - row.oldest).total_seconds() if row.oldest else 0.0)
         return [readable, amount, age]
+
+
+class _HeadCollector(Collector):
+    """Drift, agreement and use of the live heads, as they were measured last."""
+
+    def __init__(self, read: ReadHeads) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        try:
+            rows = self._read()
+        except Exception as error:  # a scrape has other figures to give
+            log.warning("heads_not_read", reason=type(error).__name__)
+            return []
+        drift = GaugeMetricFamily(
+            "postscope_head_drift", "Population stability index against the training window", labels=["head", "of"]
+        )
+        precision = GaugeMetricFamily("postscope_head_precision", "Share of corrections that agree", labels=["head"])
+        served = GaugeMetricFamily("postscope_head_served", "Predictions shown of the live version", labels=["head"])
+        for row in rows:
+            served.add_metric([row.head], row.served)
+            if row.embedding is not None and row.score is not None:
+                drift.add_metric([row.head, "embeddings"], row.embedding)
+                drift.add_metric([row.head, "scores"], row.score)
+            if row.precision is not None:
+                precision.add_metric([row.head], row.precision)
+        return [drift, precision, served]

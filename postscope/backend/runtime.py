@@ -21,6 +21,7 @@ from postscope.backend.errors import BadSettings, NotReady
 from postscope.backend.fetching import Fetcher, FetchLimits
 from postscope.backend.fingerprinting.indexes import FingerprintIndexes
 from postscope.backend.fingerprinting.pictures import Pictures
+from postscope.backend.heads.opened import OpenHeads
 from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
 from postscope.backend.last_used import LastUsed
 from postscope.backend.metrics import Metrics
@@ -75,6 +76,7 @@ class Runtime:
         self.keywords = KeywordEncoder()
         self.bell = self._open_bell()
         self.jobs = Jobs(self.bell)
+        self.heads = OpenHeads(database)
         self.models = Models(
             settings.model_cache,
             self.keywords,

@@ -192,6 +192,15 @@ class SpeechSettings(_Group):
     min_language_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
+class HeadSettings(_Group):
+    """How trained heads are watched."""
+
+    watch_hours: Annotated[float, Field(gt=0)] = Field(6.0, description="how often drift is measured")
+    precision_alarm: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.6, description="a head that people agree with less often than this is trained again"
+    )
+
+
 class ApiSettings(_Group):
     """The HTTP service."""
 
@@ -234,6 +243,7 @@ class Settings(BaseSettings):
     speech: SpeechSettings = SpeechSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    heads: HeadSettings = HeadSettings()
     reading: ReadingSettings = ReadingSettings()
 
     @model_validator(mode="after")

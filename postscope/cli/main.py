@@ -14,7 +14,18 @@ from postscope.backend.errors import PostscopeError
 from postscope.backend.jobs import Jobs
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
-from postscope.cli import audit, banks, demo, importing, models, process, runs, serving, space
+from postscope.cli import (
+    audit,
+    banks,
+    demo,
+    heads,
+    importing,
+    models,
+    process,
+    runs,
+    serving,
+    space,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Content intelligence for social posts.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
@@ -23,6 +34,7 @@ app.add_typer(space.app, name="space")
 app.add_typer(runs.app, name="runs")
 app.add_typer(audit.app, name="audit")
 app.add_typer(banks.app, name="banks")
+app.add_typer(heads.app, name="heads")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)

@@ -186,6 +186,10 @@ class Pipeline:
         known = self._recent_pictures.get(picture.name)
         return picture.name, self._pool.submit(self._decode, picture.read) if known is None else known
 
+    def fused(self, text: Vector | None, media: Vectors | None) -> Vector | None:
+        """The ``post`` vector of centred parts, with the weights of this space; see ``fuse``."""
+        return fuse(text, media, self._weights)
+
     def _decode(self, read: Callable[[], bytes]) -> Image.Image:
         return open_image(read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
 

@@ -20,6 +20,7 @@ from postscope.indexing.stores.base import Stored
 from postscope.workers.bank_checks import check_banks
 from postscope.workers.duplicates import find_duplicates
 from postscope.workers.fingerprinting import fingerprint_posts
+from postscope.workers.head_scoring import score_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
 from postscope.workers.tagging import tag_posts
@@ -44,7 +45,7 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts)
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts, score_posts)
 """In this order; a later one sees what an earlier one has written."""
 
 

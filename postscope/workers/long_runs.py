@@ -16,8 +16,10 @@ from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
-from postscope.workers import duplicates
+from postscope.workers import duplicates, head_training, head_upkeep
 from postscope.workers.bank_retro import sweep_history
+from postscope.workers.head_training import train_head
+from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
 from postscope.workers.tagging import apply_taxonomy
 
@@ -88,6 +90,8 @@ RUNNERS: Mapping[str, Runner] = {
     retro.KIND: sweep_history,
     "duplicates.sweep": duplicates.sweep,
     "tags.apply": apply_taxonomy,
+    head_training.KIND: train_head,
+    head_upkeep.KIND: watch_heads,
 }
 """By kind of run."""
 

@@ -6,6 +6,7 @@ from postscope.backend.tables.banks import Bank, BankChange, BankEntry, BankSign
 from postscope.backend.tables.base import Base
 from postscope.backend.tables.duplicates import DuplicateGroup, DuplicateMember, DuplicatePair
 from postscope.backend.tables.fingerprints import Fingerprinted, FingerprintRow
+from postscope.backend.tables.heads import Head, HeadDrift, HeadScore, HeadVersion
 from postscope.backend.tables.imports import ImportRun
 from postscope.backend.tables.media_parts import LooseBlob, MediaFrame, MediaPart, MediaText
 from postscope.backend.tables.moderation import (
@@ -63,6 +64,10 @@ __all__ = [
     "DuplicatePair",
     "FingerprintRow",
     "Fingerprinted",
+    "Head",
+    "HeadDrift",
+    "HeadScore",
+    "HeadVersion",
     "ImportRun",
     "Label",
     "LabelSet",

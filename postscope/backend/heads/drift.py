@@ -1,0 +1,148 @@
+"""Whether what a live version sees now is still what it learned from, and whether people still agree with it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from postscope.backend.heads.features import load_features
+from postscope.backend.metrics import HeadFigures
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Head, HeadDrift, HeadScore, HeadVersion
+from postscope.indexing.heads.drift import Reference, expected_noise
+
+SEEN = 2_000
+"""Newest posts that are looked at."""
+LEAST = 200
+"""With fewer nothing can be told from chance."""
+MUCH = 0.25
+"""A population stability index from which on a distribution has changed (Siddiqi 2006), above what chance gives."""
+JUDGED = 30
+"""Corrections that precision is taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How far off a version is. ``precision``: share of corrected posts whose shown label people confirmed."""
+
+    posts: int
+    embedding: float
+    score: float
+    judged: int
+    precision: float | None
+    drifted: bool
+
+
+def measure_drift(runtime: Runtime, version_id: uuid.UUID) -> Measured | None:
+    """Compare the newest posts with the training window and write it down; None while there are too few."""
+    with runtime.database.session() as session:
+        version = session.execute(
+            select(HeadVersion.head_id, HeadVersion.reference, HeadVersion.trained_on).where(
+                HeadVersion.id == version_id
+            )
+        ).one()
+        head = session.get_one(Head, version.head_id)
+        rows = session.execute(
+            select(HeadScore.post_id, HeadScore.values)
+            .where(HeadScore.version_id == version_id)
+            .order_by(HeadScore.at.desc(), HeadScore.post_id)
+            .limit(SEEN)
+        ).all()
+        judged, precision = _precision(session, head, version_id)
+    # Of what it learned from it is surer than of anything new.
+    taught = {version.trained_on[start : start + 16] for start in range(0, len(version.trained_on), 16)}
+    scores = {row.post_id: row.values for row in rows if row.post_id.bytes not in taught}
+    if len(scores) < LEAST:
+        return None
+    ids, posts = load_features(runtime, list(scores), head.fields)
+    if len(ids) < LEAST:
+        return None
+    reference = Reference.from_json(version.reference)
+    embedding = reference.embedding_distance(posts.fused)
+    score = reference.score_distance(np.array([scores[post_id] for post_id in ids], dtype=np.float64))
+    limits = [MUCH + 2 * expected_noise(before, len(ids)) for before in reference.posts]
+    found = Measured(len(ids), embedding, score, judged, precision, embedding > limits[0] or score > limits[1])
+    _write(runtime, version_id, found, runtime.clock())
+    return found
+
+
+def newest(session: Session, version_id: uuid.UUID) -> HeadDrift | None:
+    """What was measured last."""
+    query = select(HeadDrift).where(HeadDrift.version_id == version_id).order_by(HeadDrift.at.desc()).limit(1)
+    return session.scalar(query)
+
+
+def history(session: Session, head: Head, *, since: datetime) -> list[HeadDrift]:
+    """What was measured of all versions of a head, the oldest first."""
+    query = (
+        select(HeadDrift)
+        .join(HeadVersion, HeadVersion.id == HeadDrift.version_id)
+        .where(HeadVersion.head_id == head.id, HeadDrift.at >= since)
+        .order_by(HeadDrift.at, HeadDrift.version_id)
+    )
+    return list(session.scalars(query))
+
+
+def _precision(session: Session, head: Head, version_id: uuid.UUID) -> tuple[int, float | None]:
+    """Of the posts that people looked at after the version had scored them: how many they agreed on.
+
+    Of a set of tags a judgement counts where the label was shown; of classes the best label is what was shown.
+    """
+    if head.set_id is None or head.task == "number":
+        return 0, None
+    labels = session.scalars(select(HeadVersion.report).where(HeadVersion.id == version_id)).one()
+    names = [item["label"] for item in labels["held_out"]["labels"]]
+    thresholds = [item["threshold"] for item in labels.get("thresholds", [])]
+    rows = session.execute(
+        text(
+            "SELECT s.values, l.label, l.value FROM labels l "
+            "JOIN head_scores s ON s.post_id = l.post_id AND s.version_id = :version AND s.shown "
+            "WHERE l.set_id = :set AND l.source = 'correction' AND l.at >= s.at ORDER BY l.at DESC LIMIT 1000"
+        ),
+        {"version": version_id, "set": head.set_id},
+    ).all()
+    agreed: list[bool] = []
+    for row in rows:
+        if head.task == "classes":
+            agreed.append(names[int(np.argmax(row.values))] == row.label)
+        elif row.label in names and row.values[names.index(row.label)] >= thresholds[names.index(row.label)]:
+            agreed.append(row.value > 0)
+    return len(agreed), float(np.mean(agreed)) if len(agreed) >= JUDGED else None
+
+
+def _write(runtime: Runtime, version_id: uuid.UUID, found: Measured, now: datetime) -> None:
+    with runtime.database.session() as session:
+        session.merge(
+            HeadDrift(
+                version_id=version_id,
+                at=now,
+                posts=found.posts,
+                embedding=found.embedding,
+                score=found.score,
+                judged=found.judged,
+                precision=found.precision,
+                drifted=found.drifted,
+            )
+        )
+
+
+def head_figures(runtime: Runtime) -> list[HeadFigures]:
+    """Of every live head, as it was measured last."""
+    with runtime.database.session() as session:
+        rows = session.execute(
+            select(Head.name, HeadVersion.id, HeadVersion.served)
+            .join(HeadVersion, HeadVersion.head_id == Head.id)
+            .where(HeadVersion.state == "live")
+            .order_by(Head.name)
+        ).all()
+        found = []
+        for row in rows:
+            last = newest(session, row.id)
+            figures = (last.embedding, last.score, last.precision) if last is not None else (None, None, None)
+            found.append(HeadFigures(row.name, row.served, *figures))
+    return found

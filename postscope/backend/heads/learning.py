@@ -1,0 +1,114 @@
+"""Posts and targets of one training."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from postscope.backend.errors import Conflict
+from postscope.backend.heads.definitions import BUILT_IN
+from postscope.backend.heads.features import load_features
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Head, Label, Post
+from postscope.indexing.heads.features import Floats, PostFeatures
+
+SETTLED = timedelta(hours=24)
+"""A younger post may still gain likes: what it has now is not what it will have."""
+MOST = 100_000
+"""Posts that one training takes: the newest."""
+EVERY = "*"
+"""The label of a judgement that says that a post has none of the labels that are not named."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What one training learns from.
+
+    Attributes:
+        ids: of the posts, in order.
+        posts: as heads see them.
+        targets: as ``indexing.heads.training.train`` takes them.
+        labels: names of the columns.
+        hash: SHA-256 of ids and targets.
+    """
+
+    ids: list[uuid.UUID]
+    posts: PostFeatures
+    targets: Floats
+    labels: list[str]
+    hash: bytes
+
+
+def lesson(runtime: Runtime, head: Head) -> Lesson:
+    """Gather what a head learns from now.
+
+    Raises:
+        Conflict: ``no_labels``: there is nothing.
+    """
+    since = None if head.window_days is None else runtime.clock() - timedelta(days=head.window_days)
+    with runtime.database.session() as session:
+        if head.target == "engagement":
+            words = _engagement(session, runtime.clock(), since)
+            labels = [""]
+        else:
+            words, labels = _judged(session, head, since)
+    ids, posts = load_features(runtime, list(words), head.fields)
+    if not ids:
+        raise Conflict(f"the head {head.name!r} has nothing to learn from yet", code="no_labels")
+    targets = _targets(head, [words[post_id] for post_id in ids], labels)
+    digest = hashlib.sha256(b"".join(post_id.bytes for post_id in ids) + targets.tobytes() + "\n".join(labels).encode())
+    return Lesson(ids, posts, targets, labels, digest.digest())
+
+
+_Words = dict[uuid.UUID, dict[str, float]]
+
+
+def _judged(session: Session, head: Head, since: datetime | None) -> tuple[_Words, list[str]]:
+    query = (
+        select(Label.post_id, Label.label, Label.value)
+        .join(Post, Post.id == Label.post_id)
+        .where(Label.set_id == head.set_id)
+    )
+    if since is not None:
+        query = query.where(Post.created_at >= since)
+    words: _Words = {}
+    names: set[str] = set()
+    for row in session.execute(query.order_by(Label.at.desc(), Label.id.desc())):
+        if row.post_id in words or len(words) < MOST:
+            words.setdefault(row.post_id, {})[row.label] = row.value
+        if row.label != EVERY and (head.task != "tags" or row.value == 1):
+            names.add(row.label)
+    if head.task == "number":
+        return words, [""]
+    # A built-in head keeps its order; a class that nobody was given yet cannot be learned.
+    known = BUILT_IN[head.name].classes if head.name in BUILT_IN else ()
+    return words, [name for name in known if name in names] or sorted(names)
+
+
+def _engagement(session: Session, now: datetime, since: datetime | None) -> _Words:
+    query = select(Post.id, Post.metrics).where(Post.created_at <= now - SETTLED, Post.metrics != {})
+    if since is not None:
+        query = query.where(Post.created_at >= since)
+    words: _Words = {}
+    for row in session.execute(query.order_by(Post.created_at.desc(), Post.id).limit(MOST)):
+        counts = [row.metrics[name] for name in ("likes", "comments", "shares") if name in row.metrics]
+        if counts:
+            words[row.id] = {"": float(np.log1p(max(0.0, sum(map(float, counts)))))}
+    return words
+
+
+def _targets(head: Head, words: Sequence[dict[str, float]], labels: Sequence[str]) -> Floats:
+    if head.task == "number":
+        return np.array([word[""] for word in words], dtype=np.float64)
+    if head.task == "classes":
+        place = {label: n for n, label in enumerate(labels)}
+        return np.array([place[next(iter(word))] for word in words], dtype=np.float64)
+    # What is not named of a post that was judged is taken for looked at and absent.
+    return np.array([[float(word.get(label, 0.0) > 0) for label in labels] for word in words], dtype=np.float64)

@@ -1,0 +1,76 @@
+"""``postscope heads``: train from your own judgements, look at versions, go back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from postscope.backend.heads import definitions, judging, reading, registry
+from postscope.backend.settings import load_settings
+from postscope.cli import process, runs
+from postscope.workers.head_training import KIND
+from postscope.workers.head_upkeep import READERS
+
+app = typer.Typer(no_args_is_help=True, help="Trained heads: sentiment, segments, popularity and your own.")
+out = Console()
+
+
+@app.command("list")
+def list_heads() -> None:
+    """All heads and their versions in use."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        table = Table("head", "task", "versions", "live", "shadow", "objective", "served")
+        for head in definitions.every(session):
+            versions = registry.versions(session, head)
+            live = next((version for version in versions if version.state == "live"), None)
+            trial = next((version for version in versions if version.state == "shadow"), None)
+            objective = f"{live.report['held_out']['objective']:.3f}" if live else "-"
+            table.add_row(
+                head.name,
+                head.task,
+                str(len(versions)),
+                str(live.number) if live else "-",
+                str(trial.number) if trial else "-",
+                objective,
+                str(live.served) if live else "-",
+            )
+    out.print(table)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="sentiment, segments, popularity, or a head of your own")],
+    judgements: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSONL or CSV to add first")
+    ] = None,
+    promote: Annotated[bool, typer.Option(help="make it live if it is better than the live version")] = True,
+) -> None:
+    """Train a head from what people have said of posts; with a file, from that too."""
+    with process.opened(load_settings()) as runtime:
+        if judgements is not None:
+            found = reading.read_judgements(judgements)
+            with runtime.database.session() as session:
+                head = definitions.get_or_create(session, name, actor=runs.OPERATOR.name, now=runtime.clock())
+                taken = judging.judge(
+                    session, head, found, source="upload", actor=runs.OPERATOR.name, now=runtime.clock()
+                )
+            out.print(f"{taken.judgements} judgements of {taken.posts} posts")
+        params = {"head": name, "cause": "asked", "promote": promote}
+        run = runs.perform(runtime, KIND, params, readers=READERS, exclusive=f"{KIND}:{name}")
+    result = run.result or {}
+    state = "live" if result.get("live") else "a candidate"
+    out.print(f"version {result.get('version')} of {name} is {state}; held-out objective {result.get('objective'):.3f}")
+
+
+@app.command()
+def rollback(name: str) -> None:
+    """Go back to the version that was live before."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        head = definitions.get(session, name)
+        version = registry.rollback(session, head, actor=runs.OPERATOR.name, now=runtime.clock())
+        number = version.number
+    out.print(f"version {number} of {name} is live")

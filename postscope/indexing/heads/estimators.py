@@ -1,0 +1,145 @@
+"""The models that are tried, and how one is fitted and asked."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from postscope.indexing.heads.features import Floats, PostFeatures
+from postscope.indexing.heads.inputs import Fusion, InputMaker, Matrix
+
+Task: TypeAlias = Literal["tags", "classes", "number"]
+"""``tags``: any number of labels a post. ``classes``: one of several. ``number``: a quantity."""
+Kind: TypeAlias = Literal["linear", "boosting"]
+
+COMPONENTS = 48
+"""Principal components that boosting sees of the vectors: trees split one column at a time, and vectors have many."""
+FEW_POSTS = 4_000
+FAR = 30.0
+"""Logits are kept within this: beyond it a probability is 0 or 1 in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One combination that is tried.
+
+    Attributes:
+        fusion: which vectors go in, and how.
+        kind: ``linear`` (logistic or ridge regression) or ``boosting`` (histogram gradient boosting).
+        strength: inverse of the regularisation of a linear model.
+        balanced: rare classes weigh as much as frequent ones.
+    """
+
+    fusion: Fusion
+    kind: Kind = "linear"
+    strength: float = 1.0
+    balanced: bool = True
+
+    def name(self) -> str:
+        """As a report shows it."""
+        weights = ", balanced" if self.balanced else ""
+        return f"{self.kind} on {self.fusion}" + (f", C={self.strength:g}" if self.kind == "linear" else "") + weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedPart:
+    """A fitted model with what makes its input. ``components``: shape (COMPONENTS, d) for boosting, else None."""
+
+    maker: InputMaker
+    model: Any
+    components: Floats | None
+    centre: Floats | None
+
+
+def fit_part(
+    posts: PostFeatures, targets: Floats, task: Task, recipe: Recipe, maker: InputMaker, seed: int
+) -> FittedPart:
+    """Fit one model.
+
+    Args:
+        posts: n training posts.
+        targets: of ``tags`` shape (n, k) of 0 and 1; of ``classes`` shape (n,) of class numbers; of ``number`` shape
+            (n,).
+        task: what is learned.
+        recipe: how.
+        maker: fitted on these posts.
+        seed: of whatever is random.
+    """
+    components = centre = None
+    if recipe.kind == "boosting":
+        components, centre = _principal(maker.dense(posts), len(posts.text[0]) if len(posts) else 0)
+    matrix = _columns(maker, posts, components, centre)
+    model = _model(task, recipe, seed)
+    from threadpoolctl import threadpool_limits
+
+    # Threads that wait for each other cost more than they give while there is little to do.
+    threads = 1 if len(posts) < FEW_POSTS else None
+    with warnings.catch_warnings(), threadpool_limits(threads):
+        # A model that has not wholly converged is still judged by what it predicts.
+        warnings.simplefilter("ignore")
+        model.fit(matrix, targets)
+    return FittedPart(maker, model, components, centre)
+
+
+def scores(part: FittedPart, posts: PostFeatures, task: Task, width: int) -> Floats:
+    """What a model says: logits (n, width) of tags, log-probabilities (n, width) of classes, numbers (n, 1)."""
+    if not len(posts):
+        return np.zeros((0, width))
+    matrix = _columns(part.maker, posts, part.components, part.centre)
+    if task == "number":
+        return np.asarray(part.model.predict(matrix), dtype=np.float64).reshape(-1, 1)
+    probabilities = np.asarray(part.model.predict_proba(matrix), dtype=np.float64)
+    if task == "classes":
+        # A class that training had none of cannot be predicted.
+        full = np.full((len(posts), width), np.exp(-FAR))
+        full[:, np.asarray(part.model.classes_, dtype=np.int64)] = probabilities
+        return np.asarray(np.log(np.clip(full, np.exp(-FAR), 1.0)))
+    clipped = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    return np.asarray(np.clip(np.log(clipped / (1 - clipped)), -FAR, FAR))
+
+
+def _columns(maker: InputMaker, posts: PostFeatures, components: Floats | None, centre: Floats | None) -> Matrix:
+    if components is None or centre is None:
+        return maker.matrix(posts)
+    dense = maker.dense(posts)
+    cut = components.shape[1]
+    return np.hstack([(dense[:, :cut] - centre) @ components.T, dense[:, cut:]])
+
+
+def _principal(dense: Floats, dim: int) -> tuple[Floats, Floats]:
+    """Directions of the vectors' columns (all but flags and metadata) and their mean, by eigenvectors: no seed."""
+    cut = dense.shape[1] // dim * dim if dim else 0
+    vectors = dense[:, :cut]
+    centre = vectors.mean(axis=0)
+    _, directions = np.linalg.eigh(np.cov(vectors - centre, rowvar=False))
+    kept = directions[:, ::-1][:, :COMPONENTS].T
+    # The sign of an eigenvector is arbitrary: its largest entry is positive.
+    signs = np.sign(kept[np.arange(len(kept)), np.abs(kept).argmax(axis=1)])
+    return kept * signs[:, np.newaxis], centre
+
+
+def _model(task: Task, recipe: Recipe, seed: int) -> Any:
+    weight = "balanced" if recipe.balanced else None
+    if recipe.kind == "boosting":
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        shape = {"max_iter": 120, "learning_rate": 0.08, "max_leaf_nodes": 15, "random_state": seed}
+        if task == "number":
+            return HistGradientBoostingRegressor(**shape)
+        model: Any = HistGradientBoostingClassifier(**shape, class_weight=weight)
+    elif task == "number":
+        from sklearn.linear_model import Ridge
+
+        return Ridge(alpha=1.0 / recipe.strength)
+    else:
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=recipe.strength, class_weight=weight, max_iter=500)
+    if task == "tags":
+        from sklearn.multiclass import OneVsRestClassifier
+
+        return OneVsRestClassifier(model)
+    return model

@@ -1,0 +1,95 @@
+"""The run that trains a head: gather, learn, keep as a candidate; the first one goes live by itself."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import uuid_utils
+
+from postscope import __version__
+from postscope.backend import audit
+from postscope.backend.errors import Conflict
+from postscope.backend.heads import comparing, definitions, registry, tracking
+from postscope.backend.heads.learning import Lesson, lesson
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Head, HeadVersion
+from postscope.indexing.heads.drift import Reference
+from postscope.indexing.heads.estimators import Task
+from postscope.indexing.heads.training import TooFewLabels, Trained, train
+
+if TYPE_CHECKING:
+    from postscope.workers.long_runs import RunContext
+
+KIND = "heads.train"
+SEED = 1
+
+
+def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
+    """Train a version. A kill starts it anew: nothing is written before it is whole.
+
+    Params:
+        head: name.
+        cause: ``asked``, ``schedule``, ``drift`` or ``space``.
+        promote: whether it goes live by itself where it is better than the live one.
+    """
+    name, cause = str(context.params["head"]), str(context.params["cause"])
+    context.report(0, None, "gathering what there is to learn from")
+    with runtime.database.session() as session:
+        head = definitions.get_or_create(session, name, actor=context.actor, now=runtime.clock())
+    found = lesson(runtime, head)
+    task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
+    space = runtime.live.encoder.space.id
+    try:
+        trained = train(found.posts, found.targets, found.labels, task, space=space, seed=SEED, tell=context.report)
+    except TooFewLabels as error:
+        raise Conflict(f"the head {name!r} cannot be trained: {error}", code="too_few_labels") from error
+    number = _keep(runtime, head, found, trained, space, cause, context.actor)
+    tracking.log_training(head.name, number, trained.report, trained.head.dumps())
+    promoted = bool(context.params.get("promote")) and _promote(runtime, head, number, context.actor)
+    held = trained.report["held_out"]
+    return {"head": name, "version": number, "objective": held["objective"], "posts": len(found.ids), "live": promoted}
+
+
+def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: str, cause: str, actor: str) -> int:
+    now = runtime.clock()
+    with runtime.database.session() as session:
+        number = registry.next_number(session, head)
+        session.add(
+            HeadVersion(
+                id=uuid.UUID(str(uuid_utils.uuid7())),
+                head_id=head.id,
+                number=number,
+                space_id=space,
+                data_hash=found.hash,
+                code_version=__version__,
+                cause=cause,
+                window_from=_moment(found.posts.times.min()),
+                window_to=_moment(found.posts.times.max()),
+                posts=len(found.ids),
+                report=trained.report,
+                reference=Reference.of(found.posts.fused, trained.expected).to_json(),
+                model=trained.head.dumps(),
+                judged=trained.judged.dumps(),
+                trained_on=b"".join(sorted(post_id.bytes for post_id in found.ids)),
+                actor=actor,
+                created_at=now,
+            )
+        )
+        evidence = {"version": number, "cause": cause, "posts": len(found.ids), "data_hash": found.hash.hex()}
+        audit.record(session, actor=actor, action="head.train", subject=f"head:{head.name}", evidence=evidence, now=now)
+    return number
+
+
+def _promote(runtime: Runtime, head: Head, number: int, actor: str) -> bool:
+    better = comparing.compare(runtime, head, number)
+    if better.better:
+        with runtime.database.session() as session:
+            registry.promote(session, head, number, better=better.as_dict(), actor=actor, now=runtime.clock())
+    return better.better
+
+
+def _moment(seconds: np.float64) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)

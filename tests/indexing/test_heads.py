@@ -1,0 +1,280 @@
+"""Heads as they learn: fair splits, honest thresholds, calibrated probabilities, nothing that a pickle could carry."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postscope.indexing.heads.calibrating import fit_calibration
+from postscope.indexing.heads.drift import Reference, expected_noise
+from postscope.indexing.heads.features import Floats, Metadata, PostFeatures
+from postscope.indexing.heads.head import HeadUnreadable, TrainedHead, calibrated
+from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, f_beta, label_measures
+from postscope.indexing.heads.metadata import MetadataEncoder
+from postscope.indexing.heads.splits import folds, hold_out
+from postscope.indexing.heads.training import TooFewLabels, judge, train
+
+DIM = 8
+
+
+def posts(
+    rng: np.random.Generator,
+    centres: Floats,
+    *,
+    media: Sequence[bool] | None = None,
+    metadata: Sequence[Metadata] | None = None,
+    spread: float = 0.4,
+) -> PostFeatures:
+    """Posts around the given centres (n, DIM); those of ``media`` have an image and no text."""
+    n = len(centres)
+    vectors = centres + rng.normal(scale=spread, size=(n, DIM))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    pictured = np.array(media if media is not None else [False] * n)[:, np.newaxis]
+    return PostFeatures(
+        [f"post {i}" for i in range(n)],
+        np.where(pictured, 0, vectors).astype(np.float32),
+        np.where(pictured, vectors, 0).astype(np.float32),
+        vectors,
+        list(metadata if metadata is not None else [{} for _ in range(n)]),
+        np.arange(n, dtype=np.float64),
+        np.arange(n),
+    )
+
+
+def classes(rng: np.random.Generator, n: int, k: int = 3) -> tuple[PostFeatures, Floats]:
+    targets = np.arange(n) % k
+    return posts(rng, np.eye(DIM)[targets]), targets.astype(np.float64)
+
+
+def silent(*_: object) -> None:
+    """Nobody listens."""
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def test_classes_are_learned_and_judged_on_posts_that_were_held_out() -> None:
+    some, targets = classes(rng(), 150)
+    trained = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent)
+    assert trained.report["held_out"]["posts"] == len(trained.held_out) == 30
+    assert trained.report["held_out"]["macro_f1"] > 0.9
+    assert set(trained.held_out.tolist()) == set(range(120, 150)), "the newest posts are held out"
+    probabilities = trained.head.predict(some)
+    assert probabilities.shape == (150, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(150))
+    tried = {item["recipe"].split(" on ")[1].split(",")[0] for item in trained.report["compared"]}
+    assert {"fused", "words"} <= tried
+
+
+def test_the_same_data_gives_the_same_head() -> None:
+    some, targets = classes(rng(), 90)
+    first, second = (train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent) for _ in range(2))
+    assert first.report == second.report
+    assert np.array_equal(first.head.predict(some), second.head.predict(some))
+
+
+def test_posts_with_parts_missing_are_scored_by_what_they_have() -> None:
+    source = rng()
+    targets = (np.arange(160) % 2).astype(np.float64)
+    pictured = [n % 4 < 2 for n in range(160)]
+    some = posts(source, np.eye(DIM)[targets.astype(int)], media=pictured)
+    trained = train(some, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent)
+    names = [item["recipe"] for item in trained.report["compared"]]
+    assert any("late" in name for name in names)
+    assert any("parts" in name for name in names)
+    assert trained.report["held_out"]["accuracy"] > 0.9
+    nothing = posts(source, np.zeros((1, DIM)), spread=1e-9)
+    empty = PostFeatures([""], nothing.text * 0, nothing.media, nothing.fused * 0, [{}], nothing.times, nothing.groups)
+    assert np.isfinite(trained.head.predict(empty)).all()
+
+
+def test_tags_get_thresholds_and_rare_ones_say_that_they_kept_the_default() -> None:
+    source = rng()
+    truth = np.zeros((200, 2))
+    truth[:80, 0] = 1
+    truth[::40, 1] = 1
+    centres = truth @ np.eye(2, DIM) + 0.3 * np.eye(DIM)[2]
+    order = source.permutation(200)
+    some = posts(source, centres[order], spread=0.3)
+    trained = train(some, truth[order], ["common", "rare"], "tags", space="s", seed=1, tell=silent)
+    common, rare = trained.report["thresholds"]
+    assert (common["fitted"], rare["fitted"]) == (True, False)
+    assert rare["threshold"] == DEFAULT_THRESHOLD
+    assert trained.report["held_out"]["labels"][0]["precision"] > 0.8
+
+
+def test_a_number_comes_with_an_interval_that_covers_as_it_says() -> None:
+    source = rng()
+    known = [{"followers": float(source.integers(1, 10_000))} for _ in range(400)]
+    targets = np.array([np.log1p(row["followers"]) + source.normal(scale=0.5) for row in known])
+    some = posts(source, np.zeros((400, DIM)), metadata=known, spread=1.0)
+    trained = train(some, targets, [""], "number", space="s", seed=1, tell=silent)
+    held = trained.report["held_out"]
+    assert held["r2"] > 0.6
+    assert 0.65 < held["interval_coverage"] < 0.95
+    values = trained.head.predict(some)
+    assert (values[:, 1] <= values[:, 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "targets", "task", "reason"),
+    [
+        (5, [0, 1, 0, 1, 0], "classes", "20 or more"),
+        (30, [0] * 30, "classes", "one class"),
+        (30, [0] * 28 + [1] * 2, "classes", "'b' has 2 posts"),
+        (30, [1.5] * 30, "number", "same number"),
+    ],
+)
+def test_too_little_to_learn_from_says_what_is_missing(
+    count: int, targets: list[float], task: str, reason: str
+) -> None:
+    some = posts(rng(), np.zeros((count, DIM)), spread=1.0)
+    labels = ["a", "b"] if task == "classes" else [""]
+    with pytest.raises(TooFewLabels, match=reason):
+        train(some, np.array(targets, float), labels, task, space="s", seed=1, tell=silent)  # type: ignore[arg-type]
+
+
+def test_a_tag_that_every_post_has_cannot_be_learned() -> None:
+    some = posts(rng(), np.zeros((30, DIM)), spread=1.0)
+    with pytest.raises(TooFewLabels, match="nothing says what is not it"):
+        train(some, np.ones((30, 1)), ["all"], "tags", space="s", seed=1, tell=silent)
+
+
+def test_only_copies_of_one_post_are_refused() -> None:
+    some, targets = classes(rng(), 40, 2)
+    copies = PostFeatures(
+        some.texts, some.text, some.media, some.fused, some.metadata, some.times, np.zeros(40, np.int64)
+    )
+    with pytest.raises(TooFewLabels, match="copies"):
+        train(copies, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent)
+
+
+def test_a_head_is_kept_and_read_again() -> None:
+    some, targets = classes(rng(), 90)
+    head = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).head
+    again = TrainedHead.loads(head.dumps())
+    assert (again.labels, again.recipe, again.space) == (head.labels, head.recipe, "s")
+    assert np.allclose(again.predict(some), head.predict(some))
+    assert judge(again, some, targets)["macro_f1"] > 0.9
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), pickle.dumps({"header": "{}"})])
+def test_bytes_that_are_no_head_are_refused(data: bytes) -> None:
+    with pytest.raises(HeadUnreadable):
+        TrainedHead.loads(data)
+
+
+def test_types_that_a_head_does_not_have_are_refused_before_anything_is_built() -> None:
+    import skops.io
+
+    class Stranger:
+        def __init__(self) -> None:
+            self.value = 1
+
+    Stranger.__module__, Stranger.__qualname__ = "os", "system"
+    with pytest.raises(HeadUnreadable):
+        TrainedHead.loads(skops.io.dumps({"header": "{}", "parts": [Stranger()]}))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 6)), min_size=2, max_size=60))
+def test_near_copies_never_straddle(rows: list[tuple[float, int]]) -> None:
+    times, groups = np.array([t for t, _ in rows]), np.array([g for _, g in rows])
+    strata = [str(g % 2) for g in groups]
+    held = hold_out(times, groups, 0.2)
+    assert sorted([*held.train.tolist(), *held.test.tolist()]) == list(range(len(rows)))
+    _, found = folds(times, groups, strata, count=3, seed=1)
+    for fold in [held, *found]:
+        assert not set(groups[fold.train].tolist()) & set(groups[fold.test].tolist())
+
+
+def test_by_time_the_past_predicts_the_future() -> None:
+    times = np.arange(100.0)
+    kind, found = folds(times, np.arange(100), ["a", "b"] * 50, count=4, seed=1)
+    assert kind == "time"
+    assert all(times[fold.train].max() < times[fold.test].min() for fold in found)
+
+
+def test_posts_of_one_moment_are_dealt_out_by_groups() -> None:
+    kind, found = folds(np.zeros(40), np.arange(40), ["a", "b"] * 20, count=4, seed=1)
+    assert (kind, len(found)) == ("groups", 4)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b"]),
+            st.one_of(st.none(), st.booleans(), st.floats(allow_nan=True), st.text(max_size=5)),
+        ),
+        max_size=30,
+    )
+)
+def test_any_metadata_becomes_finite_numbers(rows: list[Metadata]) -> None:
+    encoder = MetadataEncoder.fit([row for row in rows if all(v == v for v in row.values())])
+    made = MetadataEncoder.from_json(encoder.to_json()).transform(rows)
+    assert made.shape == (len(rows), encoder.width)
+    assert np.isfinite(made).all()
+
+
+def test_missing_metadata_is_the_median_and_says_so() -> None:
+    encoder = MetadataEncoder.fit([{"n": float(v)} for v in (1, 2, 3, 4, 5)])
+    missing, median, other = encoder.transform([{}, {"n": 3.0}, {"n": "three"}])
+    assert missing[0] == median[0] == other[0]
+    assert [missing[1], median[1], other[1]] == [1, 0, 1]
+
+
+def test_a_rare_value_gets_no_column_and_an_unseen_one_is_all_zero() -> None:
+    encoder = MetadataEncoder.fit([{"s": "x"}] * 5 + [{"s": "y"}] * 2)
+    assert encoder.width == 1
+    assert encoder.transform([{"s": "x"}, {"s": "y"}, {"s": "z"}]).tolist() == [[1], [0], [0]]
+
+
+def test_f_half_prefers_precision() -> None:
+    one = np.array([1.0])
+    precise = f_beta(one * 5, one * 5, one * 10, 0.5)
+    complete = f_beta(one * 10, one * 20, one * 10, 0.5)
+    assert precise[0] == pytest.approx(0.8333, abs=1e-4)
+    assert complete[0] == pytest.approx(0.5556, abs=1e-4)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_no_other_threshold_does_better(seed: int) -> None:
+    source = np.random.default_rng(seed)
+    probabilities = np.round(source.random((60, 1)), 2)
+    actual = source.random((60, 1)) < 0.2 + 0.6 * probabilities
+    chosen = best_thresholds(probabilities, actual)
+    if actual.sum() < 10 or actual.all():
+        assert chosen[0] == DEFAULT_THRESHOLD
+        return
+    best = label_measures(probabilities >= chosen, actual, ["x"])[0].f_half
+    for other in np.linspace(0.005, 0.995, 100):
+        assert label_measures(probabilities >= other, actual, ["x"])[0].f_half <= best + 1e-12
+
+
+def test_overconfident_probabilities_are_tempered() -> None:
+    source = rng()
+    true = source.normal(size=(3_000, 1))
+    actual = (source.random((3_000, 1)) < 1 / (1 + np.exp(-true))).astype(np.float64)
+    boastful = 4 * true
+    calibration = fit_calibration(boastful, actual, "tags")
+    assert calibration.slopes[0] == pytest.approx(0.25, abs=0.05)
+    fair = calibrated(boastful, "tags", calibration)
+    high = fair[:, 0] > 0.7
+    assert actual[high].mean() == pytest.approx(fair[high].mean(), abs=0.05)
+
+
+def test_drift_is_silent_on_the_same_and_loud_on_other_posts() -> None:
+    source = rng()
+    before = source.normal(size=(2_000, DIM)).astype(np.float32)
+    reference = Reference.from_json(Reference.of(before, before[:, :1].astype(np.float64)).to_json())
+    same = source.normal(size=(1_000, DIM)).astype(np.float32)
+    moved = same + np.float32(1.0)
+    assert reference.embedding_distance(same) < 3 * expected_noise(2_000, 1_000)
+    assert reference.embedding_distance(moved) > 0.25
+    assert reference.score_distance(same[:, :1].astype(np.float64)) < 4 * expected_noise(2_000, 1_000)
+    assert reference.score_distance(moved[:, :1].astype(np.float64)) > 0.25
