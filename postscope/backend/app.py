@@ -22,6 +22,7 @@ from postscope.backend.routes import (
     audit,
     bank_files,
     banks,
+    duplicates,
     frames,
     heads,
     health,
@@ -48,6 +49,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     frames.router,
     media.router,
     search.router,
+    duplicates.router,
     banks.router,
     bank_files.router,
     moderation.router,
@@ -78,6 +80,7 @@ _TAGS: Final = [
     {"name": "posts", "description": "Posts in, out, and what became of them."},
     {"name": "media", "description": "Files that posts and searches refer to."},
     {"name": "search", "description": "By text, by image, by example, in any mixture."},
+    {"name": "duplicates", "description": "Copies and look-alikes of posts, and how copies spread."},
     {"name": "banks", "description": "Known content, and what becomes of its matches."},
     {
         "name": "moderation",

@@ -17,6 +17,7 @@ from postscope.backend.work import Stage
 from postscope.cli import (
     audit,
     banks,
+    dedupe,
     demo,
     heads,
     importing,
@@ -38,6 +39,7 @@ app.add_typer(heads.app, name="heads")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
+app.command("dedupe")(dedupe.dedupe)
 
 out = Console()
 err = Console(stderr=True, soft_wrap=True)

@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from postscope.backend import runs
 from postscope.backend.auth import Caller, Role
@@ -74,14 +76,18 @@ def perform(
     """Start a run, watch it to its end, and say how it went.
 
     In the embedded mode it is worked on here, unless another process serves the data folder: then that one does it.
-    Interrupted, a run that another process works on goes on; one that is worked on here waits for the next time.
+    Interrupted, a run that another process works on goes on; one that is worked on here waits for the next time: where
+    one with this ``exclusive`` value and the same ``params`` has not ended, that one is gone on with.
 
     Raises:
         RunFailed: it failed or was cancelled, with the reason.
-        Conflict: ``run_exists``: one with this ``exclusive`` value has not ended.
+        Conflict: ``run_exists``: one with this ``exclusive`` value, but other ``params``, has not ended.
     """
+    mine = _mine(runtime)
     with runtime.database.session() as session:
-        run = runs.start(
+        if mine:  # nobody else can be at work: what is marked as running was in the hands of a process that is gone
+            runs.reclaim(session, now=runtime.clock(), all_running=True)
+        run = _left(session, kind, params, exclusive) or runs.start(
             session,
             kind,
             params,
@@ -90,7 +96,7 @@ def perform(
             now=runtime.clock(),
             exclusive=exclusive,
         )
-    if not _mine(runtime):
+    if not mine:
         return _ended(watch(runtime, run.id))
     stopping = threading.Event()
     worker = threading.Thread(target=work_runs, args=(runtime,), kwargs={"stop": stopping.is_set}, daemon=True)
@@ -100,6 +106,16 @@ def perform(
     finally:
         stopping.set()
         worker.join(30)
+
+
+def _left(session: Session, kind: str, params: dict[str, Any], exclusive: str | None) -> Run | None:
+    """The run that has not ended yet, where it is the same that is asked for now."""
+    if exclusive is None:
+        return None
+    found = session.scalar(
+        select(Run).where(Run.exclusive == exclusive, Run.kind == kind, Run.state.in_(("waiting", "running")))
+    )
+    return found if found is not None and found.params == params else None
 
 
 def watch(runtime: Runtime, run_id: UUID) -> Run:

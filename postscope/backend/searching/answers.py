@@ -71,12 +71,20 @@ class MatchAnswer(_Model):
     why: str = Field(examples=["its text is close in meaning to the query"])
 
 
+class DuplicatesAnswer(_Model):
+    """The group of copies that a hit stands for."""
+
+    group_id: UUID
+    size: int = Field(description="posts in the group, this one among them", examples=[5])
+
+
 class HitAnswer(_Model):
     """One hit, with the best of its matches first."""
 
     id: UUID
     score: float = Field(description="0 to 1; 0.5 is as likely an answer as not", examples=[0.91])
     group: str | None = Field(None, description="the source, or the author's hash, where hits are grouped")
+    duplicates: DuplicatesAnswer | None = Field(None, description="where duplicates are collapsed and it has copies")
     post: PostAnswer
     matched: list[MatchAnswer]
 

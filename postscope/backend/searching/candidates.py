@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from postscope.backend.duplicates.reading import groups_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
 from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
@@ -57,6 +58,8 @@ def rank_posts(
             for id, evidence in ranked.posts.items():
                 against[id] = max(against.get(id, 0.0), *(found.score for found in evidence))
     ranking = fuse(lists, question.min_score, against)
+    if question.request.collapse == "duplicates":
+        ranking = best_of_groups(ranking, _copies(session, [hit.id for hit in ranking.hits]), 1)
     if question.request.group_by is None:
         return ranking
     groups = _groups(session, question, [hit.id for hit in ranking.hits])
@@ -146,6 +149,11 @@ def _by_words(
         match.id: (Evidence(asked, "keywords", judge.share(texts[match.id])),) for match in matches if match.id in texts
     }
     return RankedList(weight * (EXACT_WEIGHT if judge.exact else 1.0), posts, len(matches) < depth)
+
+
+def _copies(session: Session, ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    groups = groups_of(session, ids)
+    return {id: str(groups[id]) if id in groups else None for id in ids}
 
 
 def _groups(session: Session, question: Question, ids: Sequence[UUID]) -> dict[UUID, str | None]:

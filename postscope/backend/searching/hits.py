@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from postscope.backend.duplicates.reading import sizes_of
 from postscope.backend.runtime import Runtime
-from postscope.backend.searching.answers import HitAnswer, MediaAnswer, PostAnswer
+from postscope.backend.searching.answers import DuplicatesAnswer, HitAnswer, MediaAnswer, PostAnswer
 from postscope.backend.searching.asked import Question
 from postscope.backend.searching.evidence import Details, Loaded, Witness, load_details
 from postscope.backend.searching.ranking import Ranked
@@ -39,10 +40,17 @@ def explain(runtime: Runtime, question: Question, found: Sequence[tuple[Ranked, 
     images = {point.id: point.multi["media"] for point in stored if "media" in point.multi}
     with runtime.database.session() as session:
         details = load_details(session, [loaded for _, loaded in found])
+        copies = sizes_of(session, [hit.id for hit, _ in found]) if question.request.collapse else {}
     witness = Witness(runtime, partial(_encode, runtime))
-    return [
+    hits = [
         _hit(witness, question, hit, loaded, details.get(hit.id, Details()), images.get(hit.id))
         for hit, loaded in found
+    ]
+    return [
+        hit.model_copy(update={"duplicates": DuplicatesAnswer(group_id=copies[hit.id][0], size=copies[hit.id][1])})
+        if hit.id in copies
+        else hit
+        for hit in hits
     ]
 
 

@@ -16,6 +16,7 @@ MAX_PARTS = 10
 Mode = Literal["keyword", "semantic", "hybrid"]
 Facet = Literal["labels", "tags", "source", "language", "media", "author"]
 GroupBy = Literal["author", "source"]
+Collapse = Literal["duplicates"]
 
 QueryText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY_TEXT, strip_whitespace=True)]
 
@@ -70,6 +71,7 @@ class SearchRequest(_Model):
         None, description="hits score this or more; by default what the server is set to"
     )
     group_by: GroupBy | None = Field(None, description="at most group_size hits of one author or source")
+    collapse: Collapse | None = Field(None, description="of posts that are copies of each other only the best hit")
     group_size: Annotated[int, Field(ge=1, le=100)] = 1
     facets: Annotated[list[Facet], Field(max_length=6)] = Field(
         [], description="count the posts that the filters let through, whatever they are about, by these fields"
