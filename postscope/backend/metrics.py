@@ -69,6 +69,7 @@ class Metrics:
         self._done = self._counter("postscope_work_done", "Work finished; of stage index: posts encoded", "stage")
         self._failed = self._counter("postscope_work_failed", "Attempts at work that failed", "stage")
         self._batches = self._histogram("postscope_batch_seconds", "Time of one batch", _BATCH_SECONDS, "stage")
+        self._runs = self._counter("postscope_runs_ended", "Long runs that ended, by how", "kind", "state")
         self._searches = self._histogram("postscope_search_seconds", "Time of a search", _SEARCH_SECONDS, "mode")
         self._unlimited = self._counter(
             "postscope_rate_limit_unavailable", "Requests let through because the memory of the limits was down"
@@ -78,6 +79,10 @@ class Metrics:
         """A request was answered. ``route`` is the template, never the path: paths have no end."""
         known = method if method in _METHODS else "other"
         self._requests.labels(route, known, str(status)).observe(seconds)
+
+    def run_ended(self, kind: str, state: str) -> None:
+        """A long run was done, failed, cancelled or handed back (waiting)."""
+        self._runs.labels(kind, state).inc()
 
     def posts_accepted(self, count: int) -> None:
         """Posts were taken in, new or changed."""

@@ -33,6 +33,7 @@ from postscope.indexing.build import open_hearing, open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.copies.scenes import SceneReader, open_scenes
 from postscope.indexing.encoders.base import Encoder, EncoderError
+from postscope.indexing.frequencies import Frequencies
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.language import LanguageDetector
@@ -74,6 +75,7 @@ class Runtime:
         self.metrics = Metrics()
         self.gate = PriorityGate()
         self.keywords = KeywordEncoder()
+        self.frequencies = Frequencies()
         self.bell = self._open_bell()
         self.jobs = Jobs(self.bell)
         self.heads = OpenHeads(database)

@@ -72,7 +72,11 @@ class WorkSettings(_Group):
     retry_base_seconds: Annotated[float, Field(gt=0)] = Field(2.0, description="pause after the first failure")
     retry_cap_seconds: Annotated[float, Field(gt=0)] = 900.0
     sweep_seconds: Annotated[float, Field(gt=0)] = Field(2.0, description="how often lost bells are made good")
-    threads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="embedded: threads that run the stages")
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="embedded: threads that fetch media")
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        0, description="port of the figures of a worker or runner process; 0: none"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that this port listens on; it asks for no key")
     backlog_alarm_seconds: Annotated[float, Field(gt=0)] = Field(
         900.0, description="/readyz answers 503 when the oldest waiting work is older"
     )

@@ -82,24 +82,28 @@ def worker(
 ) -> None:
     """Run a Celery worker (distributed mode)."""
     from postscope.workers.app import create_celery
+    from postscope.workers.exposing import figures_of_children
 
     queues = [stage.value for stage in (stages or list(Stage))] + ["maintain"]
-    create_celery().worker_main(
-        ["worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "info",
-         "--without-gossip", "--without-mingle"]
-    )  # fmt: skip
+    with figures_of_children(load_settings().work):
+        create_celery().worker_main(
+            ["worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "info",
+             "--without-gossip", "--without-mingle"]
+        )  # fmt: skip
 
 
 @app.command()
 def runner() -> None:
     """Run a Celery worker for long runs: topic discoveries, sweeps, trainings (distributed mode)."""
-    from postscope.workers.app import create_celery
+    from postscope.workers.app import create_celery, process_runtime
+    from postscope.workers.exposing import own_figures
 
     # On a thread, so that a run hears of a shutdown and hands itself back with its checkpoint.
-    create_celery().worker_main(
-        ["worker", "--queues", "runs", "--pool", "threads", "--concurrency", "1", "--loglevel", "info",
-         "--without-gossip", "--without-mingle"]
-    )  # fmt: skip
+    with own_figures(process_runtime()):
+        create_celery().worker_main(
+            ["worker", "--queues", "runs", "--pool", "threads", "--concurrency", "1", "--loglevel", "info",
+             "--without-gossip", "--without-mingle"]
+        )  # fmt: skip
 
 
 @app.command()

@@ -24,6 +24,7 @@ from postscope.backend.work import Stage
 from postscope.workers.deliveries import deliver_due
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
+from postscope.workers.patrol import Patrol
 from postscope.workers.stages import run_stage
 
 SWEEP = "postscope.sweep"
@@ -50,6 +51,12 @@ def process_runtime() -> Runtime:
         statement_timeout=settings.database.statement_timeout_seconds,
     )
     return Runtime(settings, database)
+
+
+@lru_cache(maxsize=1)
+def process_patrol() -> Patrol:
+    """Where this worker process is on its round."""
+    return Patrol(process_runtime())
 
 
 def create_celery() -> Celery:
@@ -110,6 +117,7 @@ def _run_stage(stage: str) -> int:
 
 def _sweep() -> None:
     sweep(process_runtime())
+    process_patrol().step()
 
 
 def _deliver() -> None:

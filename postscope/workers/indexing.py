@@ -102,6 +102,7 @@ def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
     payload: Payload = {
         "source": post.source,
         "created": int(post.created_at.timestamp()),
+        "version": post.version,
         "tags": tags,
         "metrics": {name: float(value) for name, value in post.metrics.items()},
         "metadata": post.attributes,

@@ -10,6 +10,7 @@ import structlog
 from postscope.backend import runs, work
 from postscope.backend.jobs import LocalBell
 from postscope.backend.runtime import Runtime
+from postscope.backend.settings import WorkSettings
 from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import EdgeStore
@@ -17,15 +18,18 @@ from postscope.indexing.stores.edge_build import IndexBuildFailed, IndexBuildSto
 from postscope.workers.deliveries import deliver_due
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
+from postscope.workers.patrol import Patrol
 from postscope.workers.stages import run_stage
 
 log = structlog.get_logger(__name__)
 
 INDEX_CHECK_SECONDS = 30.0
 
+
 # Fetching waits on the network and may have company; the encoder uses all cores by itself, so one thread feeds it.
 # Taking videos apart has a thread of its own, and processes that make way for the others.
-THREADS = {Stage.EXTRACT: 2, Stage.UNDERSTAND: 1, Stage.INDEX: 1, Stage.ENRICH: 1, Stage.ERASE: 1}
+def _threads(stage: Stage, settings: WorkSettings) -> int:
+    return settings.threads if stage is Stage.EXTRACT else 1
 
 
 class LocalRunner:
@@ -36,8 +40,8 @@ class LocalRunner:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._loop, args=(stage,), name=f"{stage.value}-{n}", daemon=True)
-            for stage, count in THREADS.items()
-            for n in range(count)
+            for stage in Stage
+            for n in range(_threads(stage, runtime.settings.work))
         ] + [
             threading.Thread(target=self._runs, name="runs", daemon=True),
             threading.Thread(target=self._deliver, name="deliver", daemon=True),
@@ -118,8 +122,10 @@ class LocalRunner:
                         log.info("index_built", collection=collection, report=str(report))
 
     def _sweep(self) -> None:
+        patrol = Patrol(self._runtime)
         while not self._stopping.wait(self._runtime.settings.work.sweep_seconds * 5):
             try:
                 sweep(self._runtime)
+                patrol.step()
             except Exception:
                 log.exception("sweep_failed")

@@ -137,6 +137,7 @@ def _work(runtime: Runtime, runner: Runner, context: RunContext, kind: str) -> N
         ended.set()
         heart.join()
     _settle(runtime, context, settled)
+    runtime.metrics.run_ended(kind, settled["state"])
     log.info("run_ended", run=str(context.id), kind=kind, state=settled["state"])
 
 

@@ -146,7 +146,10 @@ def test_the_image_installs_from_the_locks_and_copies_what_is_there() -> None:
 
 
 def test_prometheus_scrapes_the_service_that_listens() -> None:
-    (job,) = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    job, workers = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = workers["dns_sd_configs"]
+    for name in found["names"]:
+        assert services()[name]["environment"]["POSTSCOPE_WORK__METRICS_PORT"] == str(found["port"])
     environment = services()["api"]["environment"]
     assert job["static_configs"] == [{"targets": [f"api:{environment['POSTSCOPE_API__PORT']}"]}]
     assert job["metrics_path"] == "/metrics"

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.slow
 LEASE_SECONDS = 8
 SOURCES = 8
 WORKERS = ("worker-1", "worker-2")
+INDEXED = 'postscope_work_done_total{stage="index"}'
 RUNNING = "SELECT worker FROM work WHERE stage = 'index' AND state = 'running' AND lease_until > now() LIMIT 1"
 
 
@@ -45,6 +46,7 @@ class Site:
     folder: Path
     store_port: int
     api_port: int
+    figures: dict[str, int]
 
     @property
     def url(self) -> str:
@@ -63,8 +65,19 @@ class Site:
         self.started.start("api", "serve", "--port", str(self.api_port))
         self.started.start("beat", "beat")
         for name in WORKERS:
-            self.started.start(name, "worker")
+            self.start_worker(name)
         wait_until_up(self.url, lambda: self.started.alive("api"))
+
+    def start_worker(self, name: str) -> None:
+        """With two processes and a port for their figures."""
+        settings = self.started.settings
+        self.started.settings = settings | {"WORK__METRICS_PORT": str(self.figures[name])}
+        self.started.start(name, "worker", "--concurrency", "2")
+        self.started.settings = settings
+
+    def indexed(self) -> int:
+        """Posts that the workers say they have indexed, all processes together."""
+        return sum(figure(f"http://127.0.0.1:{port}/metrics", INDEXED) for port in self.figures.values())
 
     def kill(self) -> None:
         for name in ("api", "beat", *WORKERS):
@@ -118,7 +131,15 @@ def site(databases: TestDatabases, data_dir: Path, tmp_path: Path) -> Iterator[S
             "WORK__RETRY_BASE_SECONDS": "0.2",
         }
         with processes(tmp_path / "logs", settings) as started:
-            yield Site(started, redis, database_url, tmp_path, store_port, listening_port()[0])
+            yield Site(
+                started,
+                redis,
+                database_url,
+                tmp_path,
+                store_port,
+                listening_port()[0],
+                {name: listening_port()[0] for name in WORKERS},
+            )
     databases.drop(database_url)
 
 
@@ -129,13 +150,14 @@ def test_nothing_is_lost_or_doubled_whatever_dies(site: Site) -> None:
     api = Api(site.url, key)
     ids = api.post(sample_posts(40, sources=SOURCES))
     api.wait_until_indexed(ids)
+    wait_for("the figures of all worker processes show every post", lambda: site.indexed() >= len(ids))
 
     ids += api.post(sample_posts(160, sources=SOURCES, start=40))
     dead = site.kill_a_worker_at_work()
     api.wait_until_indexed(ids)  # the other one takes over when the lease has lapsed
     assert any("work_taken_back" in site.started.output(name) for name in WORKERS)
     assert any("stage_done" in site.started.output(name) for name in WORKERS)
-    site.started.start(dead, "worker")
+    site.start_worker(dead)
 
     site.redis.stop()
     ids += api.post(sample_posts(40, sources=SOURCES, start=200))  # taken in although no bell rings
@@ -174,6 +196,15 @@ def check_searches(site: Site, api: Api, ids: list[str], *, wait: bool = False) 
         found += api.search_all({"text": "news", "mode": "semantic", "min_score": 0, "limit": 7, "filters": filters})
     assert len(found) == len(set(found)), "a post came twice"
     assert sorted(found) == sorted(ids), "a post was lost"
+
+
+def figure(url: str, name: str) -> int:
+    """A figure that a process exposes; 0 before there is one, or before it answers."""
+    try:
+        lines = httpx.get(url, timeout=5).text.splitlines()
+    except httpx.TransportError:
+        return 0
+    return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(name + " "))
 
 
 def answers(url: str) -> bool:

@@ -15,7 +15,16 @@ from postscope.backend.duplicates.reading import groups_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
 from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
-from postscope.backend.searching.words import Texts, WordJudge, WordQuery, judge, load_texts, read_words, weighed_units
+from postscope.backend.searching.words import (
+    Texts,
+    WordJudge,
+    WordQuery,
+    frequencies_of,
+    judge,
+    load_texts,
+    read_words,
+    weighed_units,
+)
 from postscope.backend.tables import Post
 from postscope.indexing.calibration import Part, SpaceCalibration
 from postscope.indexing.stores.base import DenseQuery, Query, SparseQuery, TermQuery
@@ -82,7 +91,10 @@ def _lists(
     words = [(n, query) for n, item in left if (query := _words(runtime, item)) is not None]
     queries: list[Query] = [DenseQuery(probe.vector, part) for _, probe, part in dense]
     queries += [SparseQuery(query.vector) for _, query in words]
-    queries += [TermQuery(unit) for _, query in words for unit in weighed_units(query)]
+    units = dict.fromkeys(unit for _, query in words for unit in weighed_units(query))
+    rare = runtime.frequencies.known(question.collection, units, now=runtime.clock())
+    unsure = [unit for unit in units if unit not in rare]
+    queries += map(TermQuery, unsure)
     if not queries:
         return {}
     answers = runtime.store.query_many(question.collection, queries, filter=filter, limit=depth)
@@ -94,11 +106,13 @@ def _lists(
         for n, answered in found.items()
     }
     by_words = answers[len(dense) : len(dense) + len(words)]
-    by_term = iter(answers[len(dense) + len(words) :])
-    typical = [{unit: matches[0] for unit in weighed_units(query) if (matches := next(by_term))} for _, query in words]
+    by_unit = zip(unsure, answers[len(dense) + len(words) :], strict=True)
+    typical = {unit: matches[0] for unit, matches in by_unit if matches}
     texts = load_texts(session, [match.id for matches in answers[len(dense) :] for match in matches])
-    for (n, query), some, matches in zip(words, typical, by_words, strict=True):
-        judged = judge(runtime.keywords, query, some, texts)
+    fresh = frequencies_of(runtime.keywords, typical, texts)
+    runtime.frequencies.remember(question.collection, fresh, now=runtime.clock())
+    for (n, query), matches in zip(words, by_words, strict=True):
+        judged = judge(runtime.keywords, query, rare | fresh)
         lists[n, "words"] = _by_words(judged, n, asked[n].weight, matches, texts, depth)
     return lists
 

@@ -76,22 +76,28 @@ def weighed_units(query: WordQuery) -> tuple[int, ...]:
     return query.units if 1 < len(query.units) <= MAX_WEIGHED else ()
 
 
-def judge(
-    keywords: KeywordEncoder, query: WordQuery, typical: Mapping[int, Match], texts: Mapping[UUID, Texts]
-) -> WordJudge:
-    """Weigh the units. ``typical``: for each unit that some post has, a post that the store thinks most of.
+def frequencies_of(
+    keywords: KeywordEncoder, typical: Mapping[int, Match], texts: Mapping[UUID, Texts]
+) -> dict[int, float]:
+    """The inverse document frequency of units. ``typical``: for each, a post that the store thinks most of.
 
     A store's score for one term is the post's weight of it times the frequency part; dividing by the first leaves
-    what is wanted. A unit that no post has weighs as much as the rarest one that some post has.
+    what is wanted.
     """
-    frequencies: dict[int, float] = {}
+    found: dict[int, float] = {}
     for unit, match in typical.items():
         document = keywords.document_of(texts.get(match.id, ()))
         own = dict(zip(document.indices, document.values, strict=True)).get(unit)
         if own:
-            frequencies[unit] = max(match.score / own, 1e-6)
-    rarest = max(frequencies.values(), default=1.0)
-    weights = {unit: frequencies.get(unit, rarest) for unit in query.units}
+            found[unit] = max(match.score / own, 1e-6)
+    return found
+
+
+def judge(keywords: KeywordEncoder, query: WordQuery, frequencies: Mapping[int, float]) -> WordJudge:
+    """Weigh the units. One that no post has weighs as much as the rarest one that some post has."""
+    known = {unit: frequencies[unit] for unit in weighed_units(query) if unit in frequencies}
+    rarest = max(known.values(), default=1.0)
+    weights = {unit: known.get(unit, rarest) for unit in query.units}
     total = sum(weights.values())
     return WordJudge(keywords, {unit: weight / total for unit, weight in weights.items()}, query.exact)
 
