@@ -173,7 +173,7 @@ def test_nothing_is_lost_or_doubled_whatever_dies(site: Site) -> None:
     api = Api(site.url, key)
     api.wait_until_indexed(ids)
 
-    assert site.work_left() == []
+    wait_for("everything is enriched too", lambda: site.work_left() == [])
     check_searches(site, api, ids)
     gone = ids[::10]
     for post_id in gone:
