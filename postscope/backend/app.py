@@ -38,6 +38,7 @@ from postscope.backend.routes import (
     tags,
     taxonomies,
     timelines,
+    topics,
     trends,
     webhooks,
 )
@@ -60,6 +61,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tags.router,
     heads.router,
     ml.router,
+    topics.router,
     runs.router,
     models.router,
     keys.router,
@@ -91,6 +93,7 @@ _TAGS: Final = [
     {"name": "tags", "description": "What taxonomies say of posts."},
     {"name": "heads", "description": "Small models, trained on what people say of posts."},
     {"name": "ml", "description": "Sentiment, segments, popularity, moderation."},
+    {"name": "topics", "description": "What posts are about: found, named, kept, put right by people."},
     {"name": "runs", "description": "Long work: how far it is, and its end."},
     {"name": "models", "description": "Which models are in use, and whether they are what they should be."},
     {"name": "keys", "description": "Who may do what."},

@@ -220,6 +220,23 @@ class ApiSettings(_Group):
     threads: Annotated[int, Field(ge=1, le=200)] = 16
 
 
+class TopicsSettings(_Group):
+    """Discovery of topics, and who names them."""
+
+    sample: Annotated[int, Field(ge=1_000, le=1_000_000)] = Field(
+        50_000, description="beyond this many posts a discovery clusters a sample and assigns the rest"
+    )
+    timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        7_200.0, description="a discovery that computes longer fails"
+    )
+    namer_url: str | None = Field(
+        None, description="an OpenAI-compatible endpoint that names topics, such as http://host:8000/v1; off by default"
+    )
+    namer_model: str = Field("default", description="the model that is asked there")
+    namer_key: SecretStr | None = None
+    namer_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
+
+
 class Settings(BaseSettings):
     """The whole tree. Nested values are written with two underscores: ``POSTSCOPE_DATABASE__URL``."""
 
@@ -249,6 +266,7 @@ class Settings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     heads: HeadSettings = HeadSettings()
     reading: ReadingSettings = ReadingSettings()
+    topics: TopicsSettings = TopicsSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

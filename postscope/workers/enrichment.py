@@ -17,6 +17,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
 from postscope.backend.work import Claim
 from postscope.indexing.stores.base import Stored
+from postscope.workers.assigning import assign_topics
 from postscope.workers.bank_checks import check_banks
 from postscope.workers.duplicates import find_duplicates
 from postscope.workers.fingerprinting import fingerprint_posts
@@ -45,7 +46,14 @@ class EnrichBatch:
 
 Enricher = Callable[[Runtime, EnrichBatch], None]
 
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts, score_posts)
+ENRICHERS: tuple[Enricher, ...] = (
+    fingerprint_posts,
+    find_duplicates,
+    check_banks,
+    tag_posts,
+    score_posts,
+    assign_topics,
+)
 """In this order; a later one sees what an earlier one has written."""
 
 

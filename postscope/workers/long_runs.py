@@ -16,8 +16,10 @@ from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
+from postscope.backend.topics import requests as topics
 from postscope.workers import duplicates, head_training, head_upkeep
 from postscope.workers.bank_retro import sweep_history
+from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
@@ -92,6 +94,7 @@ RUNNERS: Mapping[str, Runner] = {
     "tags.apply": apply_taxonomy,
     head_training.KIND: train_head,
     head_upkeep.KIND: watch_heads,
+    topics.KIND: discover_topics,
 }
 """By kind of run."""
 

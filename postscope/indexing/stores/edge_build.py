@@ -28,6 +28,7 @@ from uuid import UUID
 
 import qdrant_edge as edge
 
+from postscope.indexing.child_process import die_with_parent
 from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import WRITE_SLICE, EdgeStore
 from postscope.indexing.stores.edge_codec import shard_config
@@ -206,25 +207,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dim", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
-    _die_with_parent()
+    die_with_parent()  # our folder is removed at its next start, and must not be in use
     os.nice(10)
     shard = edge.EdgeShard.load(str(options.folder), shard_config(options.dim, threads=options.threads))
     shard.optimize()
     shard.flush()
     shard.close()
-
-
-def _die_with_parent() -> None:
-    """Have Linux kill us when the parent goes: its next start removes our folder, which must not be in use.
-
-    A thread of our own could not watch the parent, since ``optimize`` lets no thread run.
-    """
-    if sys.platform == "linux":
-        import ctypes
-        import signal
-
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 if __name__ == "__main__":

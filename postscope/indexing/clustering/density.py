@@ -1,0 +1,161 @@
+"""The default ``Clusterer``: exact neighbours, a tight layout of their graph, HDBSCAN on it, then a vote.
+
+Campello, Moulavi and Sander, "Density-Based Clustering Based on Hierarchical Density Estimates" (2013). Why these
+parts: docs/decisions/0020-clustering.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from postscope.indexing.clustering.base import (
+    Check,
+    Clustering,
+    Labels,
+    Strengths,
+    by_size,
+    nothing,
+    unchecked,
+)
+from postscope.indexing.clustering.layout import TIGHT, fuzzy_graph, lay_out, principal_start
+from postscope.indexing.clustering.neighbours import Neighbours, distinct
+from postscope.indexing.clustering.themes import means, themes
+from postscope.indexing.clustering.voting import VOTERS, vote
+from postscope.indexing.types import Vectors
+
+NEIGHBOURS: Final = 30
+CORE: Final = 5
+"""Neighbours by which HDBSCAN measures density."""
+TIGHT_COSINE: Final = 0.5
+"""Mean cosine with the common centre from which points that fall into no clusters are one topic."""
+LARGEST: Final = 0.2
+"""A region with more than this share of all points is taken apart where it has parts; one that has none stays whole."""
+PARTED: Final = 4
+"""A sub-topic needs a quarter of the points that a topic needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DensityClusterer:
+    """Clusters of any shape and number, with sub-clusters; see ``Clusterer``.
+
+    Attributes:
+        epochs: of the layout.
+        dim: dimensions of the layout.
+    """
+
+    epochs: int = TIGHT.epochs
+    dim: int = TIGHT.dim
+
+    def cluster(self, vectors: Vectors, *, min_size: int, seed: int, check: Check = unchecked) -> Clustering:
+        """See ``Clusterer``."""
+        if min_size < 2:
+            raise ValueError(f"min_size must be 2 or more, not {min_size}")
+        if not len(vectors):
+            return nothing(0)
+        check("neighbours", 0.0)
+        first, alone, neighbours = distinct(vectors, NEIGHBOURS + 1)
+        if len(alone) < min_size:
+            return nothing(len(vectors))
+        check("neighbours", 1.0)
+        labels, strengths, parts = self._distinct(vectors[alone], neighbours, min_size, seed, check)
+        back = np.searchsorted(alone, first)
+        return _finished(vectors, labels[back], strengths[back], parts[back])
+
+    def _distinct(
+        self, vectors: Vectors, neighbours: Neighbours, min_size: int, seed: int, check: Check
+    ) -> tuple[Labels, Strengths, Labels]:
+        placed = lay_out(
+            fuzzy_graph(neighbours),
+            principal_start(vectors, self.dim, seed=seed),
+            replace(TIGHT, epochs=self.epochs, dim=self.dim),
+            seed=seed,
+            check=lambda share: check("layout", share),
+        )
+        check("density", 0.0)
+        tree = _spanning_tree(placed)
+        labels = _taken_apart(tree, min_size, LARGEST * len(vectors))
+        if labels.max(initial=-1) < 0:
+            return (*_one_or_none(vectors), np.full(len(vectors), -1, np.int32))
+        others = Neighbours(neighbours.indices[:, 1:], neighbours.cosines[:, 1:])
+        voted, _ = vote(others.first(VOTERS), labels)
+        # Noise goes where its neighbours are; then every point is judged once more, by a wider circle.
+        labels, strengths = vote(others, np.where(labels < 0, voted, labels))
+        parts, _ = _extract(tree, max(2, min_size // PARTED), "leaf")
+        check("density", 1.0)
+        return labels, strengths, _inside(parts, labels)
+
+
+def _spanning_tree(placed: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    from fast_hdbscan.hdbscan import compute_minimum_spanning_tree
+
+    core = min(CORE, len(placed) - 1)
+    tree: npt.NDArray[np.float64] = compute_minimum_spanning_tree(
+        placed.astype(np.float64), min_samples=core, reproducible=True
+    )[0]
+    return tree
+
+
+def _extract(
+    tree: npt.NDArray[np.float64], min_size: int, how: str, *, largest: float = np.inf
+) -> tuple[Labels, Strengths]:
+    from fast_hdbscan.hdbscan import clusters_from_spanning_tree
+
+    found: tuple[Any, ...] = clusters_from_spanning_tree(
+        tree, min_cluster_size=min_size, cluster_selection_method=how, max_cluster_size=largest
+    )
+    labels = np.asarray(found[0], np.int32)
+    strengths = np.nan_to_num(np.asarray(found[1], np.float32))
+    return labels, np.where(labels >= 0, np.clip(strengths, 0.0, 1.0), 0.0).astype(np.float32)
+
+
+def _taken_apart(tree: npt.NDArray[np.float64], min_size: int, largest: float) -> Labels:
+    """The regions of HDBSCAN; one of more than ``largest`` points is replaced by the smaller ones that most of it is
+    made of, where there are two or more."""
+    labels, _ = _extract(tree, min_size, "eom")
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    if sizes.max() <= largest:
+        return labels
+    smaller, _ = _extract(tree, min_size, "eom", largest=largest)
+    fresh = int(labels.max()) + 1
+    for region in np.flatnonzero(sizes > largest).tolist():
+        inside = labels == region
+        parts = smaller[inside]
+        if len(np.unique(parts[parts >= 0])) >= 2 and (parts >= 0).mean() >= 0.5:
+            labels[inside] = np.where(parts >= 0, parts + fresh, -1)
+    return by_size(labels)
+
+
+def _one_or_none(vectors: Vectors) -> tuple[Labels, Strengths]:
+    """Points without a structure: one topic where they are all alike, noise where they are not."""
+    cosines = vectors @ means(vectors, np.zeros(len(vectors), np.int32), 1)[0]
+    if float(cosines.mean()) < TIGHT_COSINE:
+        return np.full(len(vectors), -1, np.int32), np.zeros(len(vectors), np.float32)
+    return np.zeros(len(vectors), np.int32), np.clip(cosines, 0.0, 1.0).astype(np.float32)
+
+
+def _inside(parts: Labels, labels: Labels) -> Labels:
+    """Sub-clusters cut to the cluster that most of each lies in; a cluster with only one of them has none."""
+    kept = np.full(len(parts), -1, np.int32)
+    owner: dict[int, list[int]] = {}
+    for part in range(int(parts.max(initial=-1)) + 1):
+        theirs = labels[(parts == part) & (labels >= 0)]
+        if len(theirs):
+            owner.setdefault(int(np.bincount(theirs).argmax()), []).append(part)
+    number = 0
+    for cluster, inside in sorted(owner.items()):
+        if len(inside) < 2:
+            continue
+        for part in inside:
+            kept[(parts == part) & (labels == cluster)] = number
+            number += 1
+    return kept
+
+
+def _finished(vectors: Vectors, labels: Labels, strengths: Strengths, parts: Labels) -> Clustering:
+    ordered = by_size(labels)
+    centres = means(vectors, ordered, int(ordered.max(initial=-1)) + 1)
+    return Clustering(ordered, strengths.astype(np.float32), themes(centres), by_size(parts))

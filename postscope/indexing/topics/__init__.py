@@ -1,0 +1,1 @@
+"""What topics are about and whether they are the same as before: words, examples, identity."""
