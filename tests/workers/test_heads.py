@@ -347,3 +347,20 @@ def test_a_name_is_taken_once(api: Api) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "head_exists")
     other = api.call("POST", "/v1/heads", {"name": "more", "task": "classes", "label_set": "complaints"})
     assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "label_set")
+
+
+def test_segments_without_a_head_are_said_without_training(api: Api) -> None:
+    answer = api.ok("POST", "/api/ml/segments", {"items": [{"text": "a recipe for soup"}]})
+    (item,) = answer["items"]
+    assert (item["by"], item["version"]) == ("zero_shot", None)
+    assert len(item["probabilities"]) == 18
+    assert api.call("POST", "/api/ml/segments", {"items": [{"text": " "}]}).status_code == 422
+
+
+def test_segments_are_those_of_the_head_once_there_is_one(desk: Desk, api: Api) -> None:
+    feelings = write(desk, 60)
+    api.ok("POST", "/v1/heads/segments/judgements", judgements(feelings))
+    api.ok("POST", "/v1/heads/segments/train")
+    run_all(desk.runtime)
+    answer = api.ok("POST", "/api/ml/segments", {"items": [{"text": "a wonderful lovely day"}]})
+    assert (answer["items"][0]["by"], answer["items"][0]["segment"]) == ("head", "positive")

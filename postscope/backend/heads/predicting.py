@@ -17,7 +17,7 @@ from postscope.backend.heads.features import features_of, load_features
 from postscope.backend.heads.serving import InUse, choose, in_use, say
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.filters import Scalar, Time
-from postscope.backend.searching.requests import QueryImage
+from postscope.backend.searching.requests import QueryImage, QueryText
 from postscope.backend.searching.resolving import open_query_image
 from postscope.backend.tables import Post
 from postscope.indexing.heads.features import Floats, PostFeatures
@@ -35,7 +35,7 @@ class PredictItem(_Model):
     """A post that is here, or what one would hold. What is left out counts as not known."""
 
     post_id: UUID | None = None
-    text: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    text: QueryText | None = None
     image: QueryImage | None = None
     source: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     language: Annotated[str, StringConstraints(min_length=2, max_length=35)] | None = None

