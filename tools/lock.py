@@ -36,6 +36,8 @@ HEADERS = {
     "s3": "What the s3 extra adds. Install with: pip install --no-deps -r requirements/s3.lock",
     "clip": "What the clip extra adds. Install with dependencies, since those of torch differ by platform:\n"
     "# pip install -c requirements/base.lock -c requirements/dev.lock -r requirements/clip.lock",
+    "bench": "The peers that benchmarks measure against. Install with dependencies, after the clip extra:\n"
+    "# pip install -c requirements/base.lock -c requirements/dev.lock -c requirements/clip.lock -r requirements/bench.lock",
 }
 
 Pins = dict[str, str]
@@ -115,7 +117,7 @@ def main() -> None:
     base = base_pins(limits)
     write("base", base)
     known = base
-    for extra in ("dev", "s3", "clip"):
+    for extra in ("dev", "s3", "clip", "bench"):
         pins = extra_pins(extra, known, limits)
         write(extra, pins)
         known = known | pins
