@@ -17,7 +17,7 @@ from postscope.backend.fingerprinting import keeping, making
 from postscope.backend.fingerprinting.keeping import Failure, PostFingerprints
 from postscope.backend.fingerprinting.making import Made
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Media, MediaFrame, Post
+from postscope.backend.tables import Media, MediaFrame, MediaPart, Post
 from postscope.indexing.media.errors import MediaError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _of_post(runtime: Runtime, post: Post, media: Sequence[Media], content: byte
             data = runtime.blobs.get(medium.sha256)
             made += making.of_file(data, medium.id)
             made += _of_medium(runtime, medium, data)
+            failures += _not_comparable(runtime, medium)
         except (BlobMissing, BlobCorrupt) as error:
             failures.append(Failure(medium.id, "file_lost", f"the stored file cannot be read: {error}"))
         except MediaError as error:
@@ -69,6 +70,20 @@ def _of_post(runtime: Runtime, post: Post, media: Sequence[Media], content: byte
             if medium.state == "failed":  # a video that could not be taken apart
                 failures.append(Failure(medium.id, medium.error_code or "failed", medium.error or "it failed"))
     return PostFingerprints(post.id, content, tuple(made), tuple(failures))
+
+
+def _not_comparable(runtime: Runtime, medium: Media) -> list[Failure]:
+    """Media of which no copy but the same file would be recognised."""
+    if medium.kind == "audio":
+        return [Failure(medium.id, "sound_not_compared", "of a sound only the same file is recognised")]
+    if medium.kind != "video" or medium.understood_at is None:
+        return []
+    with runtime.database.session() as session:
+        if session.scalar(select(MediaFrame.media_id).where(MediaFrame.media_id == medium.id).limit(1)) is not None:
+            return []
+        part = session.get(MediaPart, (medium.id, "frames"))
+    code, reason = (part.code, part.reason) if part is not None else (None, None)
+    return [Failure(medium.id, code or "no_frames", reason or "the video has no frames to compare")]
 
 
 def _of_medium(runtime: Runtime, medium: Media, data: bytes) -> list[Made]:

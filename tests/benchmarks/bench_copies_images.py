@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from postscope.indexing.copies.images import AskedImage, KeptImage, asked_image, compare_images
+from postscope.indexing.copies.images import FAR_RADIUS, AskedImage, KeptImage, asked_image, compare_images
 from postscope.indexing.copies.scenes import RADIUS, SceneReader, open_scenes
 from postscope.indexing.fingerprints import Pdq
 from postscope.indexing.hamming import HammingIndex
 from tests.benchmarks.image_edits import EDITS
 
 NEAR_MOST = 16
-PDQ_RADIUS = 31
 PRECISION = 0.99
 
 
@@ -48,7 +47,7 @@ class Ours:
     def find(self, picture: Image.Image) -> set[int]:
         asked: AskedImage = asked_image(picture)
         near = {
-            found.number - 1 for row in self._pdq.nearest(asked.turned, NEAR_MOST, radius=PDQ_RADIUS) for found in row
+            found.number - 1 for row in self._pdq.nearest(asked.turned, NEAR_MOST, radius=FAR_RADIUS) for found in row
         }
         codes = self._reader.codes(picture).asked
         near |= {self._owner[f.number] for row in self._scene.nearest(codes, NEAR_MOST, radius=RADIUS) for f in row}

@@ -23,7 +23,7 @@ from tests.benchmarks.text_edits import EDITS
 KEPT, EDITED = 10_000, 1_000
 NEAR_MOST, RADIUS = 16, 112
 PRECISION = 0.99
-PEER_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+PEER_THRESHOLDS = (0.3, 0.35, 0.4)
 
 
 def load(path: Path) -> list[str]:

@@ -14,6 +14,7 @@ from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow
 from postscope.indexing.copies import scenes
+from postscope.indexing.copies.images import FAR_RADIUS
 from postscope.indexing.fingerprints import ExactText, Shingles
 
 EXACT_MOST: Final = 64
@@ -52,9 +53,8 @@ def _exact(runtime: Runtime, asked: Asked) -> Iterator[tuple[float, UUID]]:
 
 
 def _near(runtime: Runtime, asked: Asked) -> Iterator[tuple[float, UUID]]:
-    radius = runtime.settings.duplicates.pdq_radius
     pictures = [picture for medium in asked.media for picture in _some(medium)]
-    yield from _search(runtime, "pdq", [value for picture in pictures for value in picture.asked.turned], radius)
+    yield from _search(runtime, "pdq", [value for picture in pictures for value in picture.asked.turned], FAR_RADIUS)
     codes = [code for picture in pictures for code in picture.codes.asked]
     yield from _search(runtime, scenes.KIND, codes, scenes.RADIUS)
     shingles = Shingles().fingerprint(asked.text.text)

@@ -16,7 +16,7 @@ from postscope.backend.errors import NotFound
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.keeping import Failure
 from postscope.backend.posts import get_post
-from postscope.backend.tables import DuplicateGroup, DuplicateMember, DuplicatePair, Post
+from postscope.backend.tables import DuplicateGroup, DuplicateMember, DuplicatePair, Media, Post
 
 Relation = Literal["anchor", "member", "pair"]
 Order = Literal["size", "growth", "newest", "oldest"]
@@ -126,10 +126,15 @@ def copies_of(session: Session, post_id: UUID, *, limit: int) -> PostCopies:
     own = session.get(DuplicateMember, post_id)
     copies = _in_group(session, own, limit) if own is not None else []
     copies += _pairs(session, post_id, limit - len(copies))
-    if keeping.known(session, [post_id]).get(post_id) != keeping.content_key(post, media):
+    waiting = any(medium.state == "waiting" or _not_taken_apart(medium) for medium in media)
+    if waiting or keeping.known(session, [post_id]).get(post_id) != keeping.content_key(post, media):
         return PostCopies("not_checked_yet", own.group_id if own else None, copies, failures)
     verdict: Verdict = "copy" if copies else "could_not_check" if failures else "no_copy"
     return PostCopies(verdict, own.group_id if own else None, copies, failures)
+
+
+def _not_taken_apart(medium: Media) -> bool:
+    return medium.kind in ("video", "audio") and medium.state != "failed" and medium.understood_at is None
 
 
 def _in_group(session: Session, own: DuplicateMember, limit: int) -> list[Copy]:

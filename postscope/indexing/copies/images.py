@@ -8,7 +8,7 @@ from typing import Any, Final
 from PIL import Image
 
 from postscope.indexing.copies.looks import ASKED_FEATURES, Look, look_at, mirrored
-from postscope.indexing.copies.overlay import Overlay, fit
+from postscope.indexing.copies.overlay import Overlay, fit, laid, straight
 from postscope.indexing.copies.verdicts import CopyVerdict
 from postscope.indexing.fingerprints import PDQ_QUALITY, PDQ_RADIUS, Pdq, bits_apart
 
@@ -26,6 +26,12 @@ _LEAST_AGREEMENT: Final = 0.45
 _FEW_AGREEMENT: Final = 0.55
 _WHOLE_AGREEMENT: Final = 0.6
 _WHOLE: Final = 0.93
+FAR_RADIUS: Final = 90
+"""Bits that the PDQ of two pictures may differ in for a closer look: two pictures of different things are nearer in one
+of 30,000 cases."""
+_STRAIGHT_AGREEMENT: Final = 0.75
+_AS_IS: Final = 0
+_MIRRORED: Final = 5
 _COLOUR: Final = 4
 """Mean difference between the colours below which a picture is grey."""
 
@@ -75,7 +81,7 @@ def compare_images(asked: AskedImage, kept: KeptImage, *, radius: int = PDQ_RADI
     """
     apart, turn = _nearest(asked, kept)
     by_hash = apart is not None and apart <= radius and min(asked.quality, kept.quality) >= PDQ_QUALITY
-    overlay, flipped = _overlay(asked, kept)
+    overlay, flipped = _overlay(asked, kept, apart, turn)
     if not by_hash and overlay is None:
         return None
     score = _hash_score(apart) if by_hash and apart is not None else 0.0
@@ -83,7 +89,7 @@ def compare_images(asked: AskedImage, kept: KeptImage, *, radius: int = PDQ_RADI
     changes: list[str] = []
     undone: list[str] = []
     if overlay is not None:
-        score = max(score, min(0.98, 0.5 + 0.5 * overlay.agreement * min(1.0, overlay.features / _SURE_FEATURES)))
+        score = max(score, min(0.98, 0.5 + 0.5 * overlay.agreement * _trust(overlay)))
         detail |= {
             "features": overlay.features,
             "agreement": round(overlay.agreement, 3),
@@ -100,6 +106,10 @@ def compare_images(asked: AskedImage, kept: KeptImage, *, radius: int = PDQ_RADI
     if not changes and apart:
         changes, undone = ["re-encoded, resized or recoloured"], ["re-encoded, resized or recoloured"]
     return CopyVerdict("image", round(score, 4), tuple(changes), tuple(undone), detail)
+
+
+def _trust(overlay: Overlay) -> float:
+    return min(1.0, overlay.features / _SURE_FEATURES) if overlay.features else _STRAIGHT_AGREEMENT
 
 
 def _colours(this: Look, other: Look) -> list[str]:
@@ -121,7 +131,7 @@ def _hash_score(apart: int) -> float:
     return 1.0 - 0.4 * apart / (2 * PDQ_RADIUS)
 
 
-def _overlay(asked: AskedImage, kept: KeptImage) -> tuple[Overlay | None, bool]:
+def _overlay(asked: AskedImage, kept: KeptImage, apart: int | None, turn: int) -> tuple[Overlay | None, bool]:
     """The move that shows them to be one picture, and whether the mirror image had to be taken."""
     if kept.look is None:
         return None, False
@@ -129,6 +139,12 @@ def _overlay(asked: AskedImage, kept: KeptImage) -> tuple[Overlay | None, bool]:
         found = fit(look, kept.look)
         if found is not None and _same(found):
             return found, flipped
+    # Blurred or very small pictures have few features: where PDQ is not far, laying the whole on the whole tells.
+    if apart is not None and apart <= FAR_RADIUS and turn in (_AS_IS, _MIRRORED):
+        look = asked.look if turn == _AS_IS else asked.mirror
+        found = laid(look, kept.look, straight(look, kept.look))
+        if found is not None and found.agreement >= _STRAIGHT_AGREEMENT:
+            return found, turn == _MIRRORED
     return None, False
 
 

@@ -21,6 +21,8 @@ _LEAST_SIDE: Final = 320
 """Smaller pictures are enlarged to this: a patch of a feature takes 31 pixels."""
 FEATURES: Final = 320
 ASKED_FEATURES: Final = 640
+_THIN: Final = 32
+"""Pixels below which a side is too short for a feature, and for the pyramid that they are found in."""
 _FOUND: Final = 2_000
 _GRID: Final = 8
 SMALL_SIDE: Final = 96
@@ -100,12 +102,16 @@ def look_at(image: Image.Image, *, features: int = FEATURES) -> Look:
     picture = _fitted(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
     height, width = picture.shape
     finder: Any = cv2.ORB.create(nfeatures=_FOUND, fastThreshold=7, edgeThreshold=15, patchSize=31)
-    points = _spread(list(finder.detect(picture, None)), width, height, features)
+    found = finder.detect(picture, None) if min(width, height) >= _THIN else ()
+    points = _spread(list(found), width, height, features)
+    for rank, point in enumerate(points):
+        point.class_id = rank  # ORB gives them back by their size
     points, described = finder.compute(picture, points)
     if described is None:
         points, described = [], np.empty((0, 32), np.uint8)
+    order = np.argsort([point.class_id for point in points]).astype(int)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
-    return Look(width, height, places, described, _small(picture), colour)
+    return Look(width, height, places[order], described[order], _small(picture), colour)
 
 
 def _spread(points: list[Any], width: int, height: int, most: int) -> list[Any]:

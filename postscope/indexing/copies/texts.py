@@ -56,12 +56,12 @@ def compare_texts(asked: TextPrint, kept: TextPrint) -> CopyVerdict | None:
     less = min(sum(asked.pieces.values()), sum(kept.pieces.values()))
     if less < LEAST_SHARED:
         return None
-    shared = sum(weight for piece, weight in asked.pieces.items() if piece in kept.pieces)
+    shared = sum(min(weight, kept.pieces.get(piece, 0.0)) for piece, weight in asked.pieces.items())
     contained = shared / less
     if shared < LEAST_SHARED or contained < LEAST_CONTAINED:
         return None
     same = asked.told == kept.told
-    union = sum((kept.pieces | asked.pieces).values())
+    union = sum(asked.pieces.values()) + sum(kept.pieces.values()) - shared
     resemblance = shared / union
     score = 1.0 if same else min(0.99, 0.5 + 0.5 * (0.7 * contained + 0.3 * resemblance))
     return CopyVerdict(

@@ -1,0 +1,89 @@
+"""Copies of videos, from the file to the group."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import av
+import pytest
+from PIL import Image
+
+from postscope.backend.duplicates.reading import copies_of
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import DuplicateMember
+from postscope.backend.uploads import add_upload
+from postscope.backend.work import Stage
+from tests import av_files
+from tests.workers.conftest import Desk
+from tests.workers.test_duplicates import at, group_of, models, photo  # noqa: F401
+from tests.workers.test_understanding import ColourReader, reader  # noqa: F401
+
+EVERYTHING = (Stage.EXTRACT, Stage.INDEX, Stage.UNDERSTAND, Stage.INDEX, Stage.ENRICH)
+FPS = 5
+
+
+def film(scenes: Sequence[int], *, seconds: float = 2.0, mirrored: bool = False, crf: int = 23) -> bytes:
+    """Photos of the sample one after the other, each slowly moving."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream: Any = file.add_stream("libx264", rate=FPS, options={"crf": str(crf)})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for scene in scenes:
+            picture = photo(scene).resize((400, 300))
+            if mirrored:
+                picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            for step in range(round(seconds * FPS)):
+                shown = picture.crop((2 * step, step, 2 * step + 320, step + 240))
+                file.mux(stream.encode(av.VideoFrame.from_image(shown)))
+        file.mux(stream.encode())
+    return out.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("reader")
+def test_copies_of_a_video_are_found_with_their_offset(runtime: Runtime, desk: Desk, models: Path) -> None:  # noqa: F811
+    shutil.copytree(models, runtime.settings.model_cache, dirs_exist_ok=True)
+
+    def post(number: int, data: bytes) -> UUID:
+        with runtime.database.session() as session:
+            kept = add_upload(session, runtime.blobs, io.BytesIO(data), max_bytes=10**8, now=runtime.clock())
+            media = [{"upload_id": str(kept.id)}]
+        return desk.post({"external_id": str(number), "created_at": at(number), "media": media})[0]
+
+    whole = post(1, film((3, 11, 40, 77, 90, 101)))
+    part = post(2, film((40, 77, 90, 101), crf=36))
+    mirror = post(3, film((3, 11, 40, 77, 90, 101), mirrored=True))
+    other = post(4, film((20, 55, 62, 85)))
+    with runtime.database.session() as session:
+        assert copies_of(session, part, limit=10).verdict == "not_checked_yet"
+    desk.run(*EVERYTHING)
+    assert group_of(runtime, part) == (whole, {whole, part, mirror})
+    assert group_of(runtime, other) == (None, set())
+    with runtime.database.session() as session:
+        [evidence] = session.get_one(DuplicateMember, part).evidence
+        assert copies_of(session, other, limit=10).verdict == "no_copy"
+    assert evidence["part"] == "video"
+    assert evidence["detail"]["offset_seconds"] == pytest.approx(4.0, abs=0.5)
+    assert "trimmed" in evidence["changes"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("reader")
+def test_a_broken_video_and_a_sound_could_not_be_checked(runtime: Runtime, desk: Desk) -> None:
+    posts = []
+    whole = av_files.video(sound=False)
+    for number, data in enumerate((whole[: len(whole) // 2], av_files.sound("wav"))):
+        with runtime.database.session() as session:
+            kept = add_upload(session, runtime.blobs, io.BytesIO(data), max_bytes=10**8, now=runtime.clock())
+        posts += desk.post({"external_id": str(number), "media": [{"upload_id": str(kept.id)}]})
+    desk.run(*EVERYTHING)
+    for post in posts:
+        with runtime.database.session() as session:
+            found = copies_of(session, post, limit=10)
+        assert found.verdict == "could_not_check", found
+        assert found.could_not_check[0].reason
