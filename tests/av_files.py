@@ -56,7 +56,7 @@ def video(
             file.mux(pictures.encode(frame))
         file.mux(pictures.encode())
         if tones is not None:
-            _write(file, tones, tone(seconds))
+            write_sound(file, tones, tone(seconds))
     return out.getvalue()
 
 
@@ -66,7 +66,7 @@ def sound(kind: str, samples: np.ndarray | None = None) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         stream: Any = file.add_stream(codec, rate=SAMPLES, layout="mono")
-        _write(file, stream, tone(1.0) if samples is None else samples)
+        write_sound(file, stream, tone(1.0) if samples is None else samples)
     return out.getvalue()
 
 
@@ -92,7 +92,8 @@ def without_end(data: bytes, share: float) -> bytes:
     return data[: int(len(data) * share)]
 
 
-def _write(file: Any, stream: Any, samples: np.ndarray) -> None:
+def write_sound(file: Any, stream: Any, samples: np.ndarray) -> None:
+    """Add samples to a stream of an open file; 16 bits, ``SAMPLES`` a second."""
     size = stream.codec_context.frame_size or 1_024
     wanted = stream.codec_context.format.name
     resampler = av.AudioResampler(format=wanted, layout="mono", rate=SAMPLES, frame_size=size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from typer.main import get_command
 
 from postscope import __version__
 from postscope.backend.settings import Mode, load_settings
+from postscope.backend.work import Stage
 from postscope.cli.main import app
 from tests.setting_names import walk
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:[-?])([^}]*))?\}")
 STORES = {"postgres", "redis", "qdrant"}
-OURS = {"migrate", "api", "worker", "runner", "beat"}
+OURS = {"migrate", "api", "worker", "understander", "runner", "beat"}
 SECRETS = {"AUTHOR_KEY": "k" * 32, "POSTGRES_PASSWORD": "pg", "REDIS_PASSWORD": "red", "QDRANT_API_KEY": "qd"}
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -125,6 +127,16 @@ def test_the_command_exists_with_its_options(name: str) -> None:
     known = get_command(app).commands[command]  # type: ignore[attr-defined]
     flags = {flag for parameter in known.params for flag in parameter.opts}
     assert {option for option in options if option.startswith("--")} <= flags
+
+
+def test_every_stage_has_a_worker_and_slow_media_have_one_of_their_own() -> None:
+    found = {name: stages(services()[name]["command"]) for name in ("worker", "understander")}
+    assert found["understander"] == {"understand"}
+    assert found["worker"] == {stage.value for stage in Stage} - {"understand"}
+
+
+def stages(command: list[str]) -> set[str]:
+    return {value for option, value in pairwise(command) if option == "--stages"}
 
 
 def test_the_image_is_of_this_version() -> None:

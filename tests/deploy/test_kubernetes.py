@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from typer.main import get_command
 
 from postscope import __version__
+from postscope.backend.work import Stage
 from postscope.cli.main import app
 from tests.setting_names import walk
 
@@ -24,9 +26,20 @@ def test_every_variable_is_a_setting() -> None:
 
 def test_all_processes_are_there_and_their_commands_exist() -> None:
     commands = [pod["containers"][0]["command"] for pod in PODS]
-    assert sorted(commands) == [["postscope", name] for name in ("beat", "migrate", "runner", "serve", "worker")]
+    names = sorted(command[1] for command in commands)
+    assert names == ["beat", "migrate", "runner", "serve", "worker", "worker"]
+    assert {command[0] for command in commands} == {"postscope"}
     known: Any = get_command(app)
-    assert {name for _, name in commands} <= set(known.commands)
+    assert set(names) <= set(known.commands)
+
+
+def test_every_stage_has_a_worker_and_slow_media_have_one_of_their_own() -> None:
+    found = sorted(
+        {value for option, value in pairwise(pod["containers"][0]["command"]) if option == "--stages"}
+        for pod in PODS
+        if pod["containers"][0]["command"][1] == "worker"
+    )
+    assert sorted(map(sorted, found)) == sorted([["understand"], sorted({*map(str, Stage)} - {"understand"})])
 
 
 def test_nothing_runs_as_root_or_writes_to_its_image() -> None:

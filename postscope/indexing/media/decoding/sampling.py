@@ -14,8 +14,8 @@ SCENE_CHANGE = 24.0
 """Mean difference from the last frame that was kept, in levels of 0 to 255, from which the picture has changed: it is
 mostly below 10 while a camera stands, and above 30 between scenes."""
 
-SCENE_WORTH = 3.0
-"""How much more of the length than a regular frame one of a changed picture stands for when some have to go."""
+SCENE_WORTH = 1.0
+"""Stretches between regular frames that a changed picture counts for beyond its own when some have to go."""
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class Sampler(Generic[T]):
             kept.pop()
             return
         worth = [
-            (kept[i + 1].seconds - kept[i - 1].seconds) * (SCENE_WORTH if kept[i].scene else 1.0)
+            kept[i + 1].seconds - kept[i - 1].seconds + (SCENE_WORTH * self._spacing if kept[i].scene else 0.0)
             for i in range(1, len(kept) - 1)
         ]
         del kept[1 + int(np.argmin(worth))]
