@@ -85,11 +85,8 @@ def test_killed_while_a_video_is_taken_apart(data_dir: Path, tmp_path: Path) -> 
         url = serve(started)
         wait_for("it is understood", lambda: client.get(f"{url}/v1/posts/{post_id}/status").json()["understood"])
         status = client.get(f"{url}/v1/posts/{post_id}/status").json()
-        assert {part["part"]: part["state"] for part in status["media"][0]["parts"]} == {
-            "frames": "done",
-            "speech": "done",
-            "words": "empty",
-        }
+        parts = {part["part"]: part["state"] for part in status["media"][0]["parts"]}
+        assert (parts["frames"], parts["speech"]) == ("done", "done")
 
         frame = client.get(f"{url}/v1/posts/{post_id}/media/0/frame", params={"t": 15})
         assert frame.status_code == 200
