@@ -37,7 +37,8 @@ HEADERS = {
     "clip": "What the clip extra adds. Install with dependencies, since those of torch differ by platform:\n"
     "# pip install -c requirements/base.lock -c requirements/dev.lock -r requirements/clip.lock",
     "bench": "The peers that benchmarks measure against. Install with dependencies, after the clip extra:\n"
-    "# pip install -c requirements/base.lock -c requirements/dev.lock -c requirements/clip.lock -r requirements/bench.lock",
+    "# pip install -c requirements/base.lock -c requirements/dev.lock -c requirements/clip.lock "
+    "-r requirements/bench.lock",
 }
 
 Pins = dict[str, str]
