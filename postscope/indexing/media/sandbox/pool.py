@@ -86,6 +86,11 @@ class Sandbox:
             finally:
                 self._give_back(child)
 
+    def processes(self) -> list[int]:
+        """Numbers of the processes that are alive."""
+        with self._lock:
+            return [child.pid for child in (*self._idle, *self._busy)]
+
     def close(self) -> None:
         """End all processes. Jobs that are under way raise ``SandboxDown``, for nobody's file is to blame."""
         with self._lock:
@@ -151,6 +156,10 @@ class _Child:
             os.close(lifeline)
         self._link = ours
         self._wait_until_ready()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def alive(self) -> bool:
         return self._process.poll() is None
