@@ -41,12 +41,14 @@ from postscope.backend.routes import (
     topics,
     trends,
     webhooks,
+    words,
 )
 from postscope.backend.routes.docs import docs_router
 from postscope.backend.runtime import Runtime
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     posts.router,
+    words.router,
     frames.router,
     media.router,
     search.router,

@@ -43,6 +43,7 @@ def _spoken(text: Spoken) -> dict[str, Any]:
         "start_seconds": text.start,
         "end_seconds": text.end,
         "language": text.language,
+        "language_confidence": text.language_confidence,
         "confidence": text.confidence,
         "detail": {"words": words},
     }
@@ -56,6 +57,7 @@ def _written(text: Written) -> dict[str, Any]:
         "start_seconds": text.start,
         "end_seconds": text.end,
         "language": text.language,
+        "language_confidence": text.language_confidence,
         "confidence": text.confidence,
         "detail": {"boxes": boxes},
     }

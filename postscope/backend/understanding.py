@@ -146,7 +146,8 @@ _COPY = (
     "INSERT INTO media_parts SELECT :mine, part, state, code, reason FROM media_parts WHERE media_id = :twin",
     "INSERT INTO media_frames (media_id, number, seconds, sha256) "
     "SELECT :mine, number, seconds, sha256 FROM media_frames WHERE media_id = :twin",
-    "INSERT INTO media_texts (media_id, post_id, kind, number, text, start_seconds, end_seconds, language, confidence, "
-    "detail) SELECT :mine, :post, kind, number, text, start_seconds, end_seconds, language, confidence, detail "
+    "INSERT INTO media_texts (media_id, post_id, kind, number, text, start_seconds, end_seconds, language, "
+    "language_confidence, confidence, detail) SELECT :mine, :post, kind, number, text, start_seconds, end_seconds, "
+    "language, language_confidence, confidence, detail "
     "FROM media_texts WHERE media_id = :twin",
 )

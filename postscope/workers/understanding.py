@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
@@ -44,6 +45,7 @@ def _understand_post(runtime: Runtime, held: Claim) -> Outcome:
             known = copy_twin(session, medium, now=runtime.clock())
         if not known:
             found = _understand(runtime, medium, ends - time.monotonic())
+            _tell_languages(runtime, found)
             frames = _put_frames(runtime, found)
             with runtime.database.session() as session:
                 keep(session, medium.id, found, frames, now=runtime.clock())
@@ -62,6 +64,18 @@ def _understand(runtime: Runtime, medium: Media, seconds: float) -> Understood:
             return runtime.understander.understand(file, _kind(medium, file), mime, seconds=seconds)
     except (BlobMissing, BlobCorrupt) as error:
         return _nothing(kind, "blob_missing", f"the stored file cannot be read: {error}")
+
+
+def _tell_languages(runtime: Runtime, found: Understood) -> None:
+    """Of what is written, the language; of what is said, where the model that hears it told the language, how sure the
+    text itself makes it."""
+    for place, text in enumerate(found.written):
+        told = runtime.languages.detect(text.text)
+        found.written[place] = replace(text, language=told.code, language_confidence=told.confidence)
+    for place, said in enumerate(found.spoken):
+        told = runtime.languages.detect(said.text)
+        sure = told.confidence if told.code == said.language else None
+        found.spoken[place] = replace(said, language_confidence=sure)
 
 
 def _kind(medium: Media, file: BinaryIO) -> MediaKind:

@@ -9,15 +9,19 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 
 from postscope.backend import work
+from postscope.backend.app import create_app
+from postscope.backend.auth import Role
 from postscope.backend.searching.answers import MatchAnswer, SearchAnswer
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
 from postscope.backend.tables import Media, MediaFrame, MediaText
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
+from tests.conftest import ApiKeyMaker, bearer
 from tests.media_files import sound
 from tests.workers.conftest import Desk
 from tests.workers.small_encoder import SmallEncoder
@@ -182,3 +186,16 @@ def test_words_go_with_their_medium(desk: Desk) -> None:
     assert ask(desk, "ferry").hits == []
     with desk.runtime.database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM media_texts")) == 0
+
+
+def test_the_words_of_a_post_are_answered_in_order(desk: Desk, api_key: ApiKeyMaker) -> None:
+    post = pictured(desk, "read", pictures=2)
+    desk.run()
+    understand(desk, post, {"kind": "picture", "text": "THE LIGHTHOUSE", "detail": {"boxes": BOXES[:1]}}, medium=1)
+    understand(desk, post, speech("the ferry leaves", (2.5, 3.0, "ferry")))
+    with TestClient(create_app(desk.runtime)) as client:
+        headers = bearer(api_key(Role.ANALYST))
+        answer = client.get(f"/v1/posts/{post}/words", headers=headers)
+        assert client.get(f"/v1/posts/{uuid4()}/words", headers=headers).status_code == 404
+    found = [(text["media_index"], text["kind"], text["text"]) for text in answer.json()["texts"]]
+    assert found == [(0, "speech", "the ferry leaves"), (1, "picture", "THE LIGHTHOUSE")]

@@ -51,6 +51,7 @@ class MediaText(Base):
         start_seconds: where it begins; None in a still image.
         end_seconds: where it ends.
         language: ISO 639-1, None where it cannot be told.
+        language_confidence: how sure the language is, 0 to 1.
         confidence: of the recognition, 0 to 1.
         detail: of speech, ``words``, each ``[start, end, word, confidence]``; of a picture, ``boxes``, one a line, each
             four corners ``[x, y]`` clockwise from the upper left, as fractions of its width and height.
@@ -72,6 +73,7 @@ class MediaText(Base):
     start_seconds: Mapped[float | None] = mapped_column(Float)
     end_seconds: Mapped[float | None] = mapped_column(Float)
     language: Mapped[str | None]
+    language_confidence: Mapped[float | None] = mapped_column(Float)
     confidence: Mapped[float | None] = mapped_column(Float)
     detail: Mapped[dict[str, Any] | None]
 

@@ -51,6 +51,7 @@ class Spoken:
     Attributes:
         language: ISO 639-1, None where it cannot be told.
         confidence: of the recognition, 0 to 1.
+        language_confidence: how sure the language is, 0 to 1.
     """
 
     start: float
@@ -59,6 +60,7 @@ class Spoken:
     words: tuple[Word, ...]
     language: str | None
     confidence: float
+    language_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Written:
         end: seconds at which it is last seen; None in a still image.
         confidence: of the recognition, 0 to 1.
         language: ISO 639-1, None where it cannot be told.
+        language_confidence: how sure that is, 0 to 1.
     """
 
     text: str
@@ -80,6 +83,7 @@ class Written:
     end: float | None
     confidence: float
     language: str | None = None
+    language_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

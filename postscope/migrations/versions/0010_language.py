@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.add_column("posts", sa.Column("detected_language", sa.Text(), nullable=True))
     op.add_column("posts", sa.Column("language_confidence", sa.Float(), nullable=True))
+    op.add_column("media_texts", sa.Column("language_confidence", sa.Float(), nullable=True))
     # Posts that are indexed get theirs: nothing is encoded again for that, as their content is the same.
     op.execute(
         "INSERT INTO work (post_id, stage, run_after, created_at) "
