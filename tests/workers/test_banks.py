@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from postscope.backend.auth import Role
 from postscope.backend.tables import Media
 from postscope.backend.work import Stage
+from postscope.sample import sample_dir
 from tests.conftest import SetClock
 from tests.contracts.test_fingerprinters import picture
 from tests.workers.bank_desk import SCAM, BankDesk, banks
@@ -41,7 +42,7 @@ def test_a_text_entry_matches_the_same_words_however_they_are_dressed(banks: Ban
 
 def test_a_picture_is_found_again_after_a_bad_journey_and_mirrored(banks: BankDesk) -> None:
     entry = banks.entry(banks.bank(), upload_id=banks.upload(picture(1)), severity="high")
-    assert {"pdq", "md5", "sha256"} == {signal["kind"] for signal in entry["signals"]}
+    assert {"pdq", "md5", "sha256", "scene", "look"} == {signal["kind"] for signal in entry["signals"]}
     exact = banks.verdict(banks.post(uploads=[banks.upload(picture(1))]))
     assert exact["copies"][0]["score"] == 1
     for copy in (noisy(), ImageOps.mirror(noisy()), noisy().rotate(90, expand=True)):
@@ -57,7 +58,7 @@ def test_a_picture_is_found_again_after_a_bad_journey_and_mirrored(banks: BankDe
 def test_an_entry_made_from_a_post_knows_all_its_parts(banks: BankDesk) -> None:
     original = banks.post(SCAM, uploads=[banks.upload(picture(3))])
     entry = banks.entry(banks.bank(), post_id=str(original))
-    assert {"text", "shingles", "pdq", "md5", "sha256"} == {signal["kind"] for signal in entry["signals"]}
+    assert {"text", "pdq", "md5", "sha256", "look"} < {signal["kind"] for signal in entry["signals"]}
     assert banks.verdict(banks.post(SCAM))["verdict"] == "match"
     assert banks.verdict(banks.post("something else entirely here", uploads=[banks.upload(picture(3), "JPEG")]))[
         "copies"
@@ -267,3 +268,21 @@ def test_an_edited_post_is_judged_as_it_is_now(banks: BankDesk) -> None:
     banks.desk.run(Stage.INDEX, Stage.ENRICH)
     found = banks.verdict(post)
     assert (found["verdict"], found["copies"], found["current"]) == ("no_match", [], True)
+
+
+def test_edited_copies_that_no_hash_finds_are_told_by_what_they_show(banks: BankDesk) -> None:
+    whole = Image.open(sorted((sample_dir() / "images").glob("*"))[3]).convert("RGB")
+    entry = banks.entry(banks.bank(), upload_id=banks.upload(whole))
+    width, height = whole.size
+    cropped = whole.crop((width // 8, height // 8, width - width // 16, height - height // 16))
+    captioned = Image.new("RGB", (width, height + 80), "white")
+    captioned.paste(whole, (0, 80))
+    for copy in (cropped, captioned):
+        found = banks.verdict(banks.post(uploads=[banks.upload(copy, "JPEG")]))
+        assert found["verdict"] == "match"
+        [match] = found["copies"]
+        assert (match["kind"], match["entry_id"]) == ("look", entry["id"])
+        assert match["evidence"]["changes"]
+        told = banks.ask("POST", "/api/ml/moderation", {"images": [{"upload_id": banks.upload(copy)}]})
+        assert told["banks"]["copies"][0]["kind"] == "look"
+    assert banks.verdict(banks.post(uploads=[banks.upload(picture(7))]))["verdict"] == "no_match"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
 
 from postscope.backend.banks import probing, verdicts
 from postscope.backend.banks.judging import Judged, judge, relevance_in
+from postscope.backend.blobs import BlobError
+from postscope.backend.duplicates.asking import picture_in
+from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
+from postscope.indexing.media.errors import MediaError
 from postscope.indexing.stores.base import Stored
 
 
@@ -38,14 +43,26 @@ def check(
         How many matches are new.
     """
     known = runtime.banks.fresh(model.encoder.space.id)
+    pictures = _pictures(runtime) if known.index.count("scene") else None
     with runtime.database.session() as session:
-        contents = probing.of_posts(session, posts, media, points)
-    now, relevance = runtime.clock(), relevance_in(model)
+        contents = probing.of_posts(session, posts, media, points, pictures)
+    now, relevance, looks = runtime.clock(), relevance_in(model), probing.looks_of(runtime.database)
     judged: dict[UUID, Judged] = {
-        post.id: judge(known, contents[post.id], now=now, relevance=relevance) for post in posts
+        post.id: judge(known, contents[post.id], now=now, relevance=relevance, looks=looks) for post in posts
     }
     with runtime.database.session() as session:
         return verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+
+
+def _pictures(runtime: Runtime) -> probing.Pictures:
+    def read(medium: Media) -> Picture | None:
+        sha256 = medium.sha256 or ""
+        try:
+            return picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
+        except (BlobError, MediaError):  # said to be unchecked by whoever made its fingerprints
+            return None
+
+    return read
 
 
 def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from postscope.backend.banks.live import BankView, Known
 from postscope.backend.banks.probing import Checkable
 from postscope.backend.models import SpaceModel
-from postscope.indexing.known.matching import Found, Part, Relevance, find
+from postscope.indexing.known.matching import Found, Looks, Part, Relevance, find
 from postscope.indexing.types import Vector, Vectors
 
 Verdict = Literal["match", "no_match", "could_not_check"]
@@ -38,9 +38,16 @@ class Judged:
     change: int
 
 
-def judge(known: Known, content: Checkable, *, now: datetime, relevance: Relevance | None = None) -> Judged:
+def judge(
+    known: Known,
+    content: Checkable,
+    *,
+    now: datetime,
+    relevance: Relevance | None = None,
+    looks: Looks | None = None,
+) -> Judged:
     """Ask the banks about one content."""
-    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance)
+    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, looks=looks)
     enabled = [
         Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
     ]

@@ -181,7 +181,7 @@ def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequen
         signals: dict[UUID, list[KnownSignal]] = {row.id: [] for row in entries}
         for row in session.execute(
             select(BankSignal.entry_id, BankSignal.kind, BankSignal.value)
-            .where(BankSignal.entry_id.in_(ids))
+            .where(BankSignal.entry_id.in_(ids), BankSignal.kind != "look")  # large, and read when it is needed
             .order_by(BankSignal.id)
         ):
             if row.entry_id in signals:

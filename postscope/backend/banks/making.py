@@ -19,11 +19,12 @@ from postscope.backend.blobs import BlobError
 from postscope.backend.errors import Conflict, Invalid
 from postscope.backend.fetch_errors import FetchError
 from postscope.backend.fingerprinting import keeping, making
+from postscope.backend.fingerprinting.pictures import picture_of
 from postscope.backend.models import SpaceModel
 from postscope.backend.posts import get_post
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow, Upload
-from postscope.indexing.fingerprints import PDQ_QUALITY, Pdq
+from postscope.indexing.fingerprints import PDQ_QUALITY
 from postscope.indexing.known.matching import Probe
 from postscope.indexing.known.signals import Frame, pack_frames
 from postscope.indexing.media.errors import MediaError
@@ -76,7 +77,9 @@ def checkable(runtime: Runtime, model: SpaceModel, text: str | None, media: Sequ
             probes.append(media_probe(place, hashes))
             unchecked.append(Unchecked("media", place, error.code, error.reason))
         else:
-            probes.append(media_probe(place, [*hashes, *making.of_image(image)], image_vectors(model, [image])))
+            vectors = image_vectors(model, [image])
+            picture = picture_of(runtime.scenes, image)
+            probes.append(media_probe(place, [*hashes, *making.of_image(image)], vectors, picture))
     return Checkable(tuple(probes), tuple(unchecked))
 
 
@@ -141,7 +144,7 @@ def _of_file(runtime: Runtime, data: bytes, field: str) -> Content:
         image = making.decode(data, max_pixels=runtime.settings.media.max_pixels)
     except MediaError as error:
         raise Invalid.of(field, f"its file cannot be read: {error.reason}") from error
-    return Content([*signals, *_picture_signals(image, 0)], *_in_space(runtime.live, images=[image]))
+    return Content([*signals, *_picture_signals(runtime, image, 0)], *_in_space(runtime.live, images=[image]))
 
 
 def _of_post(runtime: Runtime, post_id: UUID) -> Content:
@@ -192,18 +195,19 @@ def _picture_signals_of(runtime: Runtime, sha256: str, place: int) -> list[NewSi
         image = making.decode(runtime.blobs.get(sha256), max_pixels=runtime.settings.media.max_pixels)
     except (BlobError, MediaError) as error:
         raise Conflict(f"medium {place}: its file cannot be read any more: {error}", code="file_lost") from error
-    return _picture_signals(image, place)
+    return _picture_signals(runtime, image, place)
 
 
 def _file_signals(data: bytes, place: int) -> list[NewSignal]:
     return [NewSignal(made.kind, made.value, None, place) for made in making.of_file(data)]  # type: ignore[arg-type]
 
 
-def _picture_signals(image: Image.Image, place: int) -> list[NewSignal]:
-    """PDQ of the picture as it is and as whoever turns or mirrors it makes it: a turned copy is a copy too."""
-    pdq = Pdq()
-    made = pdq.fingerprint(image)
-    if made is None or made.quality < PDQ_QUALITY:
-        return []
-    turned = dict.fromkeys([made.value, *pdq.turned(image)])
-    return [NewSignal("pdq", value, None, place, turn) for turn, value in enumerate(turned)]
+def _picture_signals(runtime: Runtime, image: Image.Image, place: int) -> list[NewSignal]:
+    """PDQ of the picture as it is and as whoever turns or mirrors it makes it; and what edited copies are told by."""
+    picture = picture_of(runtime.scenes, image)
+    turned = dict.fromkeys(picture.asked.turned) if picture.asked.quality >= PDQ_QUALITY else {}
+    return [
+        *(NewSignal("pdq", value, None, place, turn) for turn, value in enumerate(turned)),
+        *(NewSignal("scene", code, None, place) for code in picture.codes.kept),
+        NewSignal("look", picture.asked.look.less().pack(), None, place),
+    ]

@@ -12,6 +12,7 @@ from postscope.backend.banks import answers, making
 from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.judging import judge, relevance_in
 from postscope.backend.banks.making import GivenMedium
+from postscope.backend.banks.probing import looks_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage
 
@@ -44,7 +45,7 @@ def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage],
         content = making.checkable(runtime, model, text, media)
     known = runtime.banks.fresh(model.encoder.space.id)
     now = runtime.clock()
-    judged = judge(known, content, now=now, relevance=relevance_in(model))
+    judged = judge(known, content, now=now, relevance=relevance_in(model), looks=looks_of(runtime.database))
     with runtime.database.session() as session:
         return MlModeration(banks=answers.of_content(session, judged, caller, now=now))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -11,16 +11,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from postscope.backend.database import Database
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.making import Made
-from postscope.backend.tables import FingerprintRow, Media, Post
+from postscope.backend.fingerprinting.pictures import Picture
+from postscope.backend.tables import BankSignal, FingerprintRow, Media, Post
+from postscope.indexing.copies.images import KeptImage
+from postscope.indexing.copies.looks import unpack
 from postscope.indexing.fingerprints import PDQ_QUALITY
 from postscope.indexing.known.index import EXACT
-from postscope.indexing.known.matching import Probe
+from postscope.indexing.known.matching import Looks, Probe
 from postscope.indexing.stores.base import Stored
 from postscope.indexing.types import Vectors
 
 Hashed = FingerprintRow | Made
+Pictures = Callable[[Media], Picture | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,17 @@ def of_posts(
     posts: Sequence[Post],
     media: Mapping[UUID, Sequence[Media]],
     points: Mapping[UUID, Stored],
+    pictures: Pictures | None = None,
 ) -> dict[UUID, Checkable]:
-    """By post, from the fingerprints that are kept and the points that are stored."""
+    """By post, from the fingerprints that are kept and the points that are stored.
+
+    Args:
+        session: to read with.
+        posts: as they are in the database.
+        media: of each post that has some, in order.
+        points: of each post that is in the store, with its vectors.
+        pictures: how to get at a still image, where edited copies are to be found.
+    """
     ids = [post.id for post in posts]
     rows: dict[UUID, list[FingerprintRow]] = defaultdict(list)
     for row in session.scalars(
@@ -68,7 +82,7 @@ def of_posts(
             late = Unchecked("text", None, "not_fingerprinted", "its fingerprints are not made yet")
             found[post.id] = Checkable((), (late,))
         else:
-            found[post.id] = _of_post(told, rows[post.id], failures.get(post.id, ()), points.get(post.id))
+            found[post.id] = _of_post(told, rows[post.id], failures.get(post.id, ()), points.get(post.id), pictures)
     return found
 
 
@@ -81,7 +95,9 @@ def text_probe(hashes: Sequence[Hashed], vectors: Vectors | None = None) -> Prob
     return Probe("text", None, hashes=exact, shingles=shingles, vectors=vectors)
 
 
-def media_probe(place: int, hashes: Sequence[Hashed], vectors: Vectors | None = None) -> Probe:
+def media_probe(
+    place: int, hashes: Sequence[Hashed], vectors: Vectors | None = None, picture: Picture | None = None
+) -> Probe:
     """What a medium is asked with. A picture that shows too little for its PDQ is known by its bytes alone."""
     exact = {row.kind: row.value for row in hashes if row.kind in EXACT}
     seen = [row for row in hashes if row.kind == "pdq" and row.quality >= PDQ_QUALITY]
@@ -91,8 +107,29 @@ def media_probe(place: int, hashes: Sequence[Hashed], vectors: Vectors | None = 
         hashes=exact,
         pdq=tuple(row.value for row in seen if row.frame is None),
         frames=tuple(dict.fromkeys(row.value for row in seen if row.frame is not None)),
+        scenes=picture.codes.asked if picture else (),
+        picture=picture.asked if picture else None,
         vectors=vectors,
     )
+
+
+def looks_of(database: Database) -> Looks:
+    """Reads what is kept of the pictures of entries."""
+
+    def read(ids: Sequence[UUID]) -> dict[UUID, list[KeptImage]]:
+        found: dict[UUID, list[KeptImage]] = {}
+        with database.session() as session:
+            rows = session.execute(
+                select(BankSignal.entry_id, BankSignal.value)
+                .where(BankSignal.entry_id.in_(ids), BankSignal.kind == "look")
+                .order_by(BankSignal.id)
+            )
+            for row in rows:
+                # without its PDQ: by that the index has been asked already, with the entry's own threshold
+                found.setdefault(row.entry_id, []).append(KeptImage(None, 0, unpack(row.value)))
+        return found
+
+    return read
 
 
 def _of_post(
@@ -100,6 +137,7 @@ def _of_post(
     rows: Sequence[FingerprintRow],
     failures: Sequence[keeping.Failure],
     point: Stored | None,
+    pictures: Pictures | None,
 ) -> Checkable:
     by_medium: dict[UUID | None, list[FingerprintRow]] = defaultdict(list)
     for row in rows:
@@ -113,12 +151,14 @@ def _of_post(
     for medium in media:
         hashes = by_medium[medium.id]
         if hashes:
-            probes.append(media_probe(medium.position, hashes))
+            still = pictures is not None and any(row.kind == "pdq" and row.frame is None for row in hashes)
+            picture = pictures(medium) if pictures is not None and still else None
+            probes.append(media_probe(medium.position, hashes, picture=picture))
         if (why := _why_unchecked(medium, hashes, reasons.get(medium.id))) is not None:
             unchecked.append(why)
-    pictures = point.multi.get("media") if point else None
-    if pictures is not None:  # rows are frames of all media in order; look-alikes do not need to know which
-        probes.append(Probe("media", None, vectors=pictures))
+    seen = point.multi.get("media") if point else None
+    if seen is not None:  # rows are frames of all media in order; look-alikes do not need to know which
+        probes.append(Probe("media", None, vectors=seen))
     return Checkable(tuple(probes), tuple(unchecked))
 
 

@@ -21,6 +21,7 @@ from postscope.backend.auth import Caller, Role
 from postscope.backend.banks import catalogue, changes, live
 from postscope.backend.errors import Invalid
 from postscope.backend.tables import BankEntry, BankMatch, BankSignal, FingerprintRow, Run
+from postscope.indexing.copies.scenes import RADIUS as SCENE_RADIUS
 from postscope.indexing.fingerprints import PDQ_QUALITY
 from postscope.indexing.known.index import EXACT, KnownIndex
 from postscope.indexing.known.signals import DEFAULTS, LIMITS, text_bits
@@ -183,17 +184,20 @@ def candidates(index: KnownIndex, rows: Sequence[Row], *, slack: bool = False) -
     radius = int(LIMITS["pdq"][1] if slack else index.widest("pdq"))
     found += _near(index, "pdq", stills, radius)
     found += _near(index, "vpdq", frames, int(DEFAULTS["pdq"]))
+    found += _near(index, "scene", [row for row in rows if row.kind == "scene" and row.frame is None], SCENE_RADIUS)
     texts = [row for row in rows if row.kind == "shingles"]
     resemblance = LIMITS["text"][0] if slack else index.widest("text")
     return found + _near(index, "shingles", texts, text_bits(resemblance))
 
 
 def matching(index: KnownIndex, found: Iterable[tuple[Row, int, int]]) -> list[tuple[Row, int, int]]:
-    """Those within the thresholds of their entries; a frame counts, since the whole video has to be looked at."""
+    """Those within the thresholds of their entries, and what only a look at the whole can tell: frames of a video, and
+    pictures that show the same."""
     return [
         (row, place, bits)
         for row, place, bits in found
         if row.kind in EXACT
+        or row.kind == "scene"
         or row.frame is not None
         or (row.kind == "pdq" and bits <= index.threshold(place, "pdq"))
         or (row.kind == "shingles" and bits <= text_bits(index.threshold(place, "text")))
@@ -217,11 +221,11 @@ def matched_before(session: Session, params: dict[str, Any], after: UUID, most: 
 def note(tried: Tried, index: KnownIndex, found: Sequence[tuple[Row, int, int]], seen: set[UUID]) -> None:
     """Take what a batch has found into the count of a dry run."""
     for row, _, bits in found:
-        if row.kind not in EXACT and row.frame is None:
+        if row.kind in ("pdq", "shingles") and row.frame is None:
             counts = tried.by_distance.setdefault(row.kind, {})
             counts[bits] = counts.get(bits, 0) + 1
     for row, place, bits in matching(index, found):
-        if row.post_id in seen:
+        if row.post_id in seen or row.kind == "scene":  # of those a dry run cannot say whether they are copies
             continue
         seen.add(row.post_id)
         tried.posts += 1

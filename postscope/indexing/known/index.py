@@ -62,7 +62,7 @@ class KnownIndex:
         self._active = Column(np.dtype(np.bool_))
         self._limits = {kind: Column(np.dtype(np.float32)) for kind in DEFAULTS}
         self._widest = dict(DEFAULTS)
-        self._near = {kind: HammingIndex() for kind in ("pdq", "shingles", "vpdq")}
+        self._near = {kind: HammingIndex() for kind in ("pdq", "shingles", "vpdq", "scene")}
         self._owner = {kind: Column(np.dtype(np.int32)) for kind in self._near}
         self._exact: dict[str, dict[bytes, int | tuple[int, ...]]] = {kind: {} for kind in EXACT}
         self._frames: dict[int, tuple[bytes, ...]] = {}
@@ -115,6 +115,10 @@ class KnownIndex:
             [(int(owner.get(near.number - 1)), near.distance) for near in found]
             for found in self._near[kind].within(values, radius)
         ]
+
+    def count(self, kind: Kind) -> int:
+        """How many hashes of a kind are looked up by nearness."""
+        return len(self._near[kind])
 
     def frames(self, place: int) -> tuple[bytes, ...]:
         """PDQs of an entry's video."""

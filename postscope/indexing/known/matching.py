@@ -7,13 +7,15 @@ shingles or enough frames in common. A look-alike is near in the space of the mo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
 
+from postscope.indexing.copies.images import AskedImage, KeptImage, compare_images
+from postscope.indexing.copies.scenes import RADIUS as SCENE_RADIUS
 from postscope.indexing.known.index import KnownIndex
 from postscope.indexing.known.signals import Kind, bits_score, text_bits
 from postscope.indexing.types import Vector, Vectors
@@ -23,7 +25,12 @@ Tier = Literal["copy", "look_alike"]
 Relevance = Callable[[Part, Vector, Vectors], "np.ndarray[Any, np.dtype[np.float64]]"]
 """(part, vector (dim,), known vectors (n, dim)) -> relevances (n,) in [0, 1]."""
 
+Looks = Callable[[Sequence[UUID]], Mapping[UUID, Sequence[KeptImage]]]
+"""What is kept of the pictures of entries, to tell edited copies for sure."""
+
 _FRAME_RADIUS = 31
+_MOST_COMPARED = 12
+"""Entries that a picture is laid over at most: the nearest by what they show."""
 _MOST_LOOK_ALIKES = 20
 
 
@@ -37,6 +44,8 @@ class Probe:
         pdq: of a still image whose quality is high enough; none or one.
         frames: distinct PDQs of a video's frames.
         shingles: of a text that is long enough.
+        scenes: codes of what a picture shows, to find what it may be an edited copy of.
+        picture: the picture itself, as it is compared with those.
         vectors: (n, dim), of this part.
     """
 
@@ -46,6 +55,8 @@ class Probe:
     pdq: tuple[bytes, ...] = ()
     frames: tuple[bytes, ...] = ()
     shingles: bytes | None = None
+    scenes: tuple[bytes, ...] = ()
+    picture: AskedImage | None = None
     vectors: Vectors | None = None
 
 
@@ -71,7 +82,14 @@ class Found:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-def find(index: KnownIndex, probes: Sequence[Probe], *, now: float, relevance: Relevance | None = None) -> list[Found]:
+def find(
+    index: KnownIndex,
+    probes: Sequence[Probe],
+    *,
+    now: float,
+    relevance: Relevance | None = None,
+    looks: Looks | None = None,
+) -> list[Found]:
     """All entries that any part matches: of each entry and tier the best match, best first, then by entry.
 
     Args:
@@ -79,10 +97,14 @@ def find(index: KnownIndex, probes: Sequence[Probe], *, now: float, relevance: R
         probes: the parts of one content.
         now: Unix seconds; what has expired by then matches nothing.
         relevance: how vectors are judged; without it there are no look-alikes.
+        looks: reads what edited copies are told by; without it none are found but by PDQ.
     """
     found: list[tuple[int, Found]] = []
     for probe in probes:
-        found += _copies(index, probe)
+        copies = _copies(index, probe)
+        found += copies
+        if looks is not None and probe.picture is not None and probe.scenes:
+            found += _edited(index, probe, looks, now, {place for place, _ in copies})
         if relevance is not None and probe.vectors is not None and len(probe.vectors):
             found += _look_alikes(index, probe, relevance)
     best: dict[tuple[int, Tier], Found] = {}
@@ -134,6 +156,30 @@ def _videos(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
         if score >= index.threshold(place, "vpdq"):
             evidence = {"share_of_post": round(share, 4), "share_of_entry": round(known_share, 4)}
             found.append((place, _made(index, place, probe, "vpdq", 1.0 - score, score, evidence)))
+    return found
+
+
+def _edited(
+    index: KnownIndex, probe: Probe, looks: Looks, now: float, copied: Collection[int]
+) -> list[tuple[int, Found]]:
+    """Crops, frames, captions and overlays: candidates by what is shown, told by local features under one move."""
+    if probe.picture is None:
+        return []
+    nearest: dict[int, int] = {}
+    for hits in index.near("scene", probe.scenes, SCENE_RADIUS):
+        for place, bits in hits:
+            if place not in copied and index.alive(place, now):
+                nearest[place] = min(bits, nearest.get(place, bits))
+    chosen = sorted(nearest, key=lambda place: (nearest[place], place))[:_MOST_COMPARED]
+    kept = looks([index.entry(place)[0] for place in chosen]) if chosen else {}
+    found = []
+    for place in chosen:
+        told = [compare_images(probe.picture, image) for image in kept.get(index.entry(place)[0], ())]
+        verdicts = [verdict for verdict in told if verdict is not None]
+        if verdicts:
+            best = max(verdicts, key=lambda verdict: verdict.score)
+            evidence = {"changes": list(best.changes), **best.detail}
+            found.append((place, _made(index, place, probe, "look", 1.0 - best.score, best.score, evidence)))
     return found
 
 

@@ -90,7 +90,8 @@ def _entries() -> None:
         sa.Column("place", sa.Integer(), nullable=True),
         sa.Column("turn", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('pdq', 'vpdq', 'md5', 'sha256', 'text', 'shingles')", name=op.f("ck_bank_signals_kind")
+            "kind IN ('pdq', 'vpdq', 'md5', 'sha256', 'text', 'shingles', 'scene', 'look')",
+            name=op.f("ck_bank_signals_kind"),
         ),
         sa.ForeignKeyConstraint(
             ["entry_id"], ["bank_entries.id"], name=op.f("fk_bank_signals_entry_id"), ondelete="CASCADE"
@@ -103,7 +104,7 @@ def _entries() -> None:
         "bank_signals",
         ["kind", "value"],
         unique=False,
-        postgresql_where=sa.text("kind <> 'vpdq'"),
+        postgresql_where=sa.text("kind NOT IN ('vpdq', 'look', 'scene')"),
     )
     op.create_table(
         "bank_vectors",
