@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from postscope.backend.auth import Role
 from postscope.backend.tables import Media
 from postscope.backend.work import Stage
+from postscope.indexing.fingerprints import Pdq
 from postscope.sample import sample_dir
 from tests.conftest import SetClock
 from tests.contracts.test_fingerprinters import picture
@@ -109,7 +110,9 @@ def test_a_missing_post_and_one_that_was_not_looked_at_make_no_entry(banks: Bank
 
 def test_an_own_threshold_narrows_and_widens(banks: BankDesk) -> None:
     bank = banks.bank()
-    narrow = banks.entry(bank, upload_id=banks.upload(picture(1)), thresholds={"pdq": 0})
+    made = Pdq().fingerprint(picture(1))
+    assert made is not None
+    narrow = banks.entry(bank, hashes=[{"kind": "pdq", "value": made.value.hex()}], thresholds={"pdq": 0})
     copy = banks.upload(noisy(amount=40), "JPEG")
     assert banks.verdict(banks.post(uploads=[copy]))["verdict"] == "no_match"
     banks.ask("PATCH", f"/v1/banks/entries/{narrow['id']}", {"thresholds": {"pdq": 60}})
