@@ -31,6 +31,7 @@ from postscope.backend.settings import EncoderSettings, Mode, Settings
 from postscope.backend.tables import SpaceRow
 from postscope.indexing.build import open_hearing, open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration
+from postscope.indexing.content_classifier import ContentClassifier, OpenNsfw
 from postscope.indexing.copies.scenes import SceneReader, open_scenes
 from postscope.indexing.encoders.base import Encoder, EncoderError
 from postscope.indexing.frequencies import Frequencies
@@ -135,6 +136,11 @@ class Runtime:
             return open_scenes(self.settings.model_cache, threads=self.settings.encoder.threads or cores())
         except EncoderError as error:
             raise NotReady(f"the model of scenes cannot be opened: {error}", code="model_not_ready") from error
+
+    @cached_property
+    def content_classifier(self) -> ContentClassifier:
+        """What is asked of pictures where it is switched on; opened on first use."""
+        return OpenNsfw()
 
     @cached_property
     def fetcher(self) -> Fetcher:

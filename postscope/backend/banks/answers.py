@@ -16,6 +16,7 @@ from postscope.backend.auth import Caller, Role
 from postscope.backend.banks.judging import Judged
 from postscope.backend.banks.probing import told_of
 from postscope.backend.errors import NotFound
+from postscope.backend.searching.answers import HitModeration, SearchAnswer
 from postscope.backend.tables import ActionTaken, Bank, BankEntry, BankMatch, Post, PostCheck, ReviewItem
 
 
@@ -63,15 +64,6 @@ class ModerationOut(BaseModel):
     withheld: int = Field(description="matches in banks that the caller may not see")
     tags: list[str] = Field(description="put on the post by rules", examples=[["known-harm"]])
     held: bool = Field(description="it waits for a moderator")
-
-
-class HitModeration(BaseModel):
-    """The verdict on the post of a search's hit; null where it was not checked yet."""
-
-    verdict: Literal["match", "no_match", "could_not_check"] | None
-    banks: list[str] = Field(description="names of banks with a copy of it, that the caller may see")
-    held: bool
-    tags: list[str]
 
 
 def of_post(session: Session, post_id: UUID, caller: Caller) -> ModerationOut:
@@ -183,6 +175,14 @@ def of_hits(session: Session, ids: Sequence[UUID], caller: Caller) -> Mapping[UU
         )
         for post_id in ids
     }
+
+
+def with_verdicts(session: Session, answer: SearchAnswer, caller: Caller) -> SearchAnswer:
+    """A search's answer with the verdict on each of its hits."""
+    told = of_hits(session, [hit.id for hit in answer.hits], caller)
+    return answer.model_copy(
+        update={"hits": [hit.model_copy(update={"moderation": told[hit.id]}) for hit in answer.hits]}
+    )
 
 
 def _kept_match(match: BankMatch, bank: Bank, severity: str) -> MatchOut:

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from uuid import UUID
 
-from pydantic import BaseModel
+import numpy as np
+from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller
-from postscope.backend.banks import answers, making
+from postscope.backend.banks import answers, making, opinions
 from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.judging import judge, relevance_in
 from postscope.backend.banks.making import GivenMedium
+from postscope.backend.banks.opinions import PictureOpinion, TagOpinion
 from postscope.backend.banks.probing import looks_of
+from postscope.backend.blobs import BlobError
+from postscope.backend.errors import NotReady
+from postscope.backend.fingerprinting.making import decode
+from postscope.backend.posts import get_post
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage
+from postscope.backend.tables import Media
+from postscope.indexing.content_classifier import ClassifierMissing
+from postscope.indexing.media.errors import MediaError
 
 
 class MlModeration(BaseModel):
-    """The verdict of the banks."""
+    """The verdict of the banks, and beside it what models think; the second never changes the first."""
 
     banks: ModerationOut
+    tags: list[TagOpinion] = Field(description="the most likely first; empty where nothing is indexed to compare")
+    pictures: list[PictureOpinion] = Field(description="of classifiers that are switched on")
 
 
 def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
-    """The kept verdict on a post.
+    """The kept verdict on a post, and opinions on what is indexed of it.
 
     Raises:
         NotFound: there is no such post.
+        NotReady: the sexual-content classifier is switched on, and not installed.
     """
     with runtime.database.session() as session:
-        return MlModeration(banks=answers.of_post(session, post_id, caller))
+        told = answers.of_post(session, post_id, caller)
+        media = get_post(session, post_id)[1]
+    model = runtime.live
+    stored = runtime.store.retrieve(model.collection, [post_id])
+    text, rows = (stored[0].dense.get("text"), stored[0].multi.get("media")) if stored else (None, None)
+    tags = opinions.tags(runtime, model, text, rows)
+    return MlModeration(banks=told, tags=tags, pictures=_opinions(runtime, _pictures_of(runtime, media)))
 
 
 def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage], caller: Caller) -> MlModeration:
@@ -38,6 +57,7 @@ def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage],
 
     Raises:
         Invalid: there is no such upload.
+        NotReady: the sexual-content classifier is switched on, and not installed.
     """
     model = runtime.live
     media = [_medium(runtime, place, image) for place, image in enumerate(images)]
@@ -46,8 +66,33 @@ def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage],
     known = runtime.banks.fresh(model.encoder.space.id)
     now = runtime.clock()
     judged = judge(known, content, now=now, relevance=relevance_in(model), looks=looks_of(runtime.database))
+    words = [probe.vectors[0] for probe in content.probes if probe.part == "text" and probe.vectors is not None]
+    rows = [probe.vectors for probe in content.probes if probe.part == "media" and probe.vectors is not None]
+    tags = opinions.tags(runtime, model, words[0] if words else None, np.concatenate(rows) if rows else None)
+    data = [(place, medium.data) for place, medium in enumerate(media) if medium.data is not None]
     with runtime.database.session() as session:
-        return MlModeration(banks=answers.of_content(session, judged, caller, now=now))
+        told = answers.of_content(session, judged, caller, now=now)
+    return MlModeration(banks=told, tags=tags, pictures=_opinions(runtime, data))
+
+
+def _opinions(runtime: Runtime, files: Iterable[tuple[int, bytes]]) -> list[PictureOpinion]:
+    if not runtime.settings.banks.sexual_classifier:
+        return []
+    images = []
+    for place, data in files:
+        with suppress(MediaError):  # the verdict says already that it could not be read
+            images.append((place, decode(data, max_pixels=runtime.settings.media.max_pixels)))
+    try:
+        return opinions.pictures(runtime, images)
+    except ClassifierMissing as error:
+        raise NotReady(str(error), code="classifier_missing") from error
+
+
+def _pictures_of(runtime: Runtime, media: Sequence[Media]) -> Iterator[tuple[int, bytes]]:
+    for medium in media:
+        if medium.sha256 is not None and (medium.mime or "").startswith("image/"):
+            with suppress(BlobError):  # as above
+                yield medium.position, runtime.blobs.get(medium.sha256)
 
 
 def _medium(runtime: Runtime, place: int, image: QueryImage) -> GivenMedium:

@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from postscope.backend.auth import Caller, Role, require
+from postscope.backend.banks.answers import with_verdicts
+from postscope.backend.routes.state import runtime_of
 from postscope.backend.searching.answers import SearchAnswer
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search, similar
@@ -24,7 +26,12 @@ def search_posts(body: SearchRequest, request: Request, caller: Reader) -> Searc
     Several things may be asked at once with weights, and negative examples move posts down or out. Each hit says
     which part of it matched and why. A query that nothing answers gets no hits, and is told so.
     """
-    return search(request.app.state.runtime, body, key_id=caller.key_id)
+    runtime = runtime_of(request)
+    answer = search(runtime, body, key_id=caller.key_id)
+    if not body.moderation:
+        return answer
+    with runtime.database.session() as session:
+        return with_verdicts(session, answer, caller)
 
 
 @router.get("/v1/posts/{post_id}/similar", summary="Find posts like this one")

@@ -78,6 +78,15 @@ class DuplicatesAnswer(_Model):
     size: int = Field(description="posts in the group, this one among them", examples=[5])
 
 
+class HitModeration(_Model):
+    """What the banks of known content say of a hit's post; ``verdict`` is null where it was not checked yet."""
+
+    verdict: Literal["match", "no_match", "could_not_check"] | None
+    banks: list[str] = Field(description="with a copy of it, that the caller may see", examples=[["known spam"]])
+    held: bool = Field(description="it waits for a moderator")
+    tags: list[str] = Field(description="put on it by rules", examples=[["known-harm"]])
+
+
 class HitAnswer(_Model):
     """One hit, with the best of its matches first."""
 
@@ -87,6 +96,7 @@ class HitAnswer(_Model):
     duplicates: DuplicatesAnswer | None = Field(None, description="where duplicates are collapsed and it has copies")
     post: PostAnswer
     matched: list[MatchAnswer]
+    moderation: HitModeration | None = Field(None, description="if it was asked for")
 
 
 class FacetCount(_Model):

@@ -76,6 +76,7 @@ class SearchRequest(_Model):
     facets: Annotated[list[Facet], Field(max_length=6)] = Field(
         [], description="count the posts that the filters let through, whatever they are about, by these fields"
     )
+    moderation: bool = Field(False, description="say of each hit what the banks of known content say")
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="next_cursor of the page before; the query need not be said again, but may"
     )
@@ -122,4 +123,4 @@ class SearchRequest(_Model):
         return self._question() == other._question()
 
     def _question(self) -> str:
-        return self.model_dump_json(exclude={"cursor", "limit", "facets"})
+        return self.model_dump_json(exclude={"cursor", "limit", "facets", "moderation"})

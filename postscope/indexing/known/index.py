@@ -1,6 +1,6 @@
 """An index of known content in memory: entries with their hashes, changed one by one while it is asked.
 
-About 80 bytes an entry with one hash. Entries and hashes have places that are never given to another, so a change
+Less than 200 bytes an entry with one hash. Entries and hashes have places that are never given to another, so a change
 appends or switches off and nothing that a running question holds is moved under it.
 """
 
