@@ -26,6 +26,7 @@ from postscope.cli import (
     runs,
     serving,
     space,
+    tags,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Content intelligence for social posts.")
@@ -36,6 +37,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(audit.app, name="audit")
 app.add_typer(banks.app, name="banks")
 app.add_typer(heads.app, name="heads")
+app.add_typer(tags.app, name="tags")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)

@@ -65,16 +65,43 @@ class Labeller:
 
     def probabilities(self, posts: PostBatch) -> Floats:
         """Of every label, (n, labels). A parent is at least as probable as its children."""
-        logits = self.logits(posts)
+        return self.from_logits(self.logits(posts), background_logits(self.space, posts))
+
+    def from_logits(self, logits: Floats, background: Floats) -> Floats:
+        """The same, from tempered logits (n, labels) and the background's (n,)."""
         if self.exclusive:
-            logits[:, ~self.leaves] = -np.inf
-        found = probabilities(logits, background_logits(self.space, posts), exclusive=self.exclusive, open=self.open)
+            logits = np.where(self.leaves, logits, -np.inf).astype(np.float32)
+        found = probabilities(logits, background, exclusive=self.exclusive, open=self.open)
         for child in range(self.space.count - 1, -1, -1):
             if (parent := self.parents[child]) >= 0:
                 if self.exclusive:
                     found[:, parent] += found[:, child]
                 else:
                     np.maximum(found[:, parent], found[:, child], out=found[:, parent])
+        return found
+
+    def eligible(self, scores: Floats) -> Floats:
+        """Probabilities (n, labels) that may become labels; in an exclusive set the best leaf's and its parents'."""
+        if not self.exclusive:
+            return scores
+        kept = np.zeros_like(scores)
+        rows = np.arange(len(scores))
+        label = np.where(self.leaves, scores, -1.0).argmax(axis=1)
+        while len(rows):
+            kept[rows, label] = scores[rows, label]
+            above = self.parents[label]
+            rows, label = rows[above >= 0], above[above >= 0]
+        return kept
+
+    def decide(self, scores: Floats, thresholds: Floats) -> npt.NDArray[np.bool_]:
+        """Which labels posts have, (n, labels), by these probabilities; as ``give``, for samples that fit memory."""
+        passing = self.eligible(scores)
+        found: npt.NDArray[np.bool_] = (passing >= thresholds) & (passing > 0)
+        if self.exclusive:
+            found &= self.leaves
+        for child in range(self.space.count - 1, -1, -1):
+            if (parent := self.parents[child]) >= 0:
+                found[:, parent] |= found[:, child]
         return found
 
     @property

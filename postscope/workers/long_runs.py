@@ -23,7 +23,7 @@ from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
-from postscope.workers.tagging import apply_taxonomy
+from postscope.workers.tagging import apply_taxonomy, calibrate_taxonomy
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +95,7 @@ RUNNERS: Mapping[str, Runner] = {
     head_training.KIND: train_head,
     head_upkeep.KIND: watch_heads,
     topics.KIND: discover_topics,
+    "tags.calibrate": calibrate_taxonomy,
 }
 """By kind of run."""
 

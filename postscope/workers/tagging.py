@@ -14,6 +14,7 @@ from postscope.backend.runs import RunCancelled
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post, TaxonomyVersion
 from postscope.backend.tagging import taxonomies
+from postscope.backend.tagging.calibrating import calibrate
 from postscope.backend.tagging.taggers import Tagger, active, batch_of, tagger_of
 from postscope.backend.tagging.writing import FIELD, forget_tags, replace_tags
 from postscope.indexing.stores.base import Stored
@@ -74,6 +75,17 @@ def apply_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     with runtime.database.session() as session:
         taxonomies.make_live(session, version_id, actor=context.actor, evidence=result, now=runtime.clock())
     return result
+
+
+def calibrate_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
+    """A runner: thresholds and probabilities of a version from what people said."""
+    steps = iter(range(1, 3))
+
+    def look(note: str) -> None:
+        context.report(next(steps), 3, note)
+
+    seed = int(context.params.get("seed", 0))
+    return calibrate(runtime, int(context.params["version_id"]), actor=context.actor, seed=seed, look=look)
 
 
 def _all_posts(runtime: Runtime, context: RunContext, model: SpaceModel, tagger: Tagger, total: int) -> dict[str, Any]:

@@ -80,10 +80,14 @@ def add_version(
     kind = session.scalars(select(LabelSet.kind).where(LabelSet.taxonomy_id == taxonomy.id)).one()
     if (kind == "classes") != definition.exclusive:
         raise invalid([FieldProblem("exclusive", "cannot change from version to version: make a new taxonomy")])
-    newest = session.scalar(select(func.max(TaxonomyVersion.number)).where(TaxonomyVersion.taxonomy_id == taxonomy.id))
-    return _add(
-        session, taxonomy, (newest or 0) + 1, definition, origin=origin, actor=actor, now=now, based_on=based_on
-    )
+    number = next_number(session, taxonomy.id)
+    return _add(session, taxonomy, number, definition, origin=origin, actor=actor, now=now, based_on=based_on)
+
+
+def next_number(session: Session, taxonomy_id: int) -> int:
+    """Of a taxonomy's next version; whoever asks holds the lock of its row."""
+    query = select(func.max(TaxonomyVersion.number)).where(TaxonomyVersion.taxonomy_id == taxonomy_id)
+    return (session.scalar(query) or 0) + 1
 
 
 def _add(

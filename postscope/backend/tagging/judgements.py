@@ -1,0 +1,242 @@
+"""What people say of posts, for a taxonomy: checked, kept, and read again as a sample.
+
+A judgement is complete (these labels, and none of the others) or of one label alone. The newest word on a post and
+label counts. A label says its parents; a post without a label has none of its children.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from postscope.backend import audit
+from postscope.backend.errors import FieldProblem
+from postscope.backend.tables import Label, LabelSet, Post
+from postscope.backend.tagging import taxonomies
+from postscope.backend.tagging.definitions import invalid
+
+OTHERS: Final = "*"
+"""The label whose value 0 says that every label that is not named was looked at, and is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What somebody says of one post.
+
+    Attributes:
+        field: where it was said, for messages, such as ``line 3``.
+        post_id: of the post; or None, and ``known_as`` is its source and external id.
+        known_as: see there.
+        labels: what it has; of a complete judgement.
+        label: the one that is spoken of; None of a complete judgement.
+        value: whether it has that one.
+    """
+
+    field: str
+    post_id: UUID | None
+    known_as: tuple[str, str] | None
+    labels: tuple[str, ...] = ()
+    label: str | None = None
+    value: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many posts were judged, and how many judgements were passed over because their posts are not here."""
+
+    posts: int
+    skipped: int
+
+
+def keep(
+    session: Session,
+    taxonomy: str,
+    judgements: Sequence[Judgement],
+    *,
+    source: str,
+    actor: str,
+    now: datetime,
+    skip_unknown: bool = False,
+) -> Kept:
+    """Keep them all, or none.
+
+    Raises:
+        NotFound: there is no such taxonomy.
+        Invalid: a post or label is not here, an exclusive taxonomy gets two labels on a post, or two judgements
+            contradict each other; names each place.
+    """
+    version = taxonomies.get_version(session, taxonomy)
+    paths = {label.path for label in taxonomies.labels_of(session, version.id)}
+    labels = session.scalars(select(LabelSet).where(LabelSet.taxonomy_id == version.taxonomy_id)).one()
+    posts = _posts(session, judgements)
+    problems: list[FieldProblem] = []
+    kept: dict[UUID, dict[str, tuple[bool, str]]] = {}
+    skipped = 0
+    for judgement in judgements:
+        post_id = posts.get(judgement.post_id or judgement.known_as)
+        if post_id is None and skip_unknown:
+            skipped += 1
+            continue
+        reasons = _wrong(judgement, post_id, paths, exclusive=version.exclusive)
+        problems += [FieldProblem(judgement.field, reason) for reason in reasons]
+        if post_id is not None and not reasons:
+            problems += _add(kept.setdefault(post_id, {}), judgement, exclusive=version.exclusive)
+    if problems:
+        raise invalid(problems)
+    _write(session, labels.id, kept, source=source, actor=actor, now=now)
+    audit.record(
+        session,
+        actor=actor,
+        action="taxonomy.label",
+        subject=f"taxonomy:{taxonomy}",
+        evidence={"posts": len(kept), "skipped": skipped, "source": source},
+        now=now,
+    )
+    return Kept(len(kept), skipped)
+
+
+def _posts(session: Session, judgements: Sequence[Judgement]) -> Mapping[object, UUID]:
+    ids = [judgement.post_id for judgement in judgements if judgement.post_id is not None]
+    names = [judgement.known_as for judgement in judgements if judgement.known_as is not None]
+    found: dict[object, UUID] = {}
+    if ids:
+        found |= {id: id for id in session.scalars(select(Post.id).where(Post.id.in_(ids)))}
+    if names:
+        rows = session.execute(
+            text(
+                "SELECT p.id, p.source, p.external_id FROM posts p JOIN unnest(CAST(:sources AS text[]), "
+                "CAST(:names AS text[])) AS asked(source, name) "
+                "ON asked.source = p.source AND asked.name = p.external_id"
+            ),
+            {"sources": [source for source, _ in names], "names": [name for _, name in names]},
+        )
+        found |= {(row.source, row.external_id): row.id for row in rows}
+    return found
+
+
+def _wrong(judgement: Judgement, post_id: UUID | None, paths: set[str], *, exclusive: bool) -> list[str]:
+    named = judgement.labels if judgement.label is None else (judgement.label,)
+    reasons = [f"there is no label {label!r}" for label in named if label not in paths]
+    if post_id is None:
+        shown = judgement.post_id or "/".join(judgement.known_as or ())
+        reasons.append(f"there is no post {shown}")
+    if exclusive and len(set(named)) > 1:
+        reasons.append("gives several labels, the taxonomy is exclusive: one a post")
+    return reasons
+
+
+def _add(post: dict[str, tuple[bool, str]], judgement: Judgement, *, exclusive: bool) -> list[FieldProblem]:
+    said = dict.fromkeys(judgement.labels, True) | ({OTHERS: False} if judgement.label is None else {})
+    if judgement.label is not None:
+        said[judgement.label] = judgement.value
+    for label, value in said.items():
+        before = post.get(label)
+        if before is not None and before[0] != value:
+            return [FieldProblem(judgement.field, f"contradicts {before[1]} about {label!r}")]
+    complete = [place for label, (_, place) in post.items() if label == OTHERS]
+    named = {label for label, (value, _) in post.items() if value}
+    new = {label for label, value in said.items() if value}
+    if complete and (new - named or (OTHERS in said and named - new)):
+        return [FieldProblem(judgement.field, f"contradicts {complete[0]}, which names all labels of the post")]
+    if OTHERS in said and named - new:
+        return [FieldProblem(judgement.field, "contradicts an earlier line, which gives the post another label")]
+    if exclusive and len(named | new) > 1:
+        return [FieldProblem(judgement.field, "gives the post a second label, the taxonomy is exclusive")]
+    for label, value in said.items():
+        post.setdefault(label, (value, judgement.field))
+    return []
+
+
+def _write(
+    session: Session,
+    set_id: int,
+    kept: Mapping[UUID, Mapping[str, tuple[bool, str]]],
+    *,
+    source: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    anew = [post_id for post_id, said in kept.items() if OTHERS in said]
+    if anew:
+        session.execute(delete(Label).where(Label.set_id == set_id, Label.post_id.in_(anew)))
+    rows = [
+        {
+            "set_id": set_id,
+            "post_id": post_id,
+            "label": label,
+            "value": float(value),
+            "source": source,
+            "actor": actor,
+            "at": now,
+        }
+        for post_id, said in kept.items()
+        for label, (value, _) in said.items()
+    ]
+    if not rows:
+        return
+    statement = insert(Label)
+    changed = {name: statement.excluded[name] for name in ("value", "source", "actor", "at")}
+    session.execute(statement.on_conflict_do_update(constraint="uq_labels_set_id_post_id_label", set_=changed), rows)
+    if source != "upload":
+        # What was said when somebody judged, so that it can be told how often it was right.
+        session.execute(
+            text(
+                "UPDATE labels SET score = t.score FROM post_tags t JOIN taxonomy_labels l ON l.id = t.label_id "
+                "JOIN taxonomy_versions v ON v.id = t.version_id AND v.state = 'live' "
+                "WHERE labels.set_id = :set AND labels.at = :now AND labels.post_id = t.post_id "
+                "AND labels.label = l.path AND labels.post_id = ANY(CAST(:ids AS uuid[]))"
+            ),
+            {"set": set_id, "now": now, "ids": list(kept)},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Judged posts, ordered by id: ``truth`` (n, labels) is 1, 0, or -1 where nobody said. ``data_hash``: SHA-256."""
+
+    ids: list[UUID]
+    truth: npt.NDArray[np.int8]
+    data_hash: bytes
+
+
+def sample_of(session: Session, taxonomy_id: int, paths: Sequence[str], *, exclusive: bool) -> Sample:
+    """All judgements of a taxonomy, in terms of these labels. Those of labels that there are no more say nothing."""
+    rows = session.execute(
+        select(Label.post_id, Label.label, Label.value)
+        .join(LabelSet, LabelSet.id == Label.set_id)
+        .where(LabelSet.taxonomy_id == taxonomy_id)
+        .order_by(Label.post_id, Label.label)
+    ).all()
+    place = {path: n for n, path in enumerate(paths)}
+    parents = taxonomies.parents_of(paths)
+    ids = list(dict.fromkeys(row.post_id for row in rows))
+    number = {id: n for n, id in enumerate(ids)}
+    truth = np.full((len(ids), len(paths)), -1, np.int8)
+    for row in rows:
+        if row.label == OTHERS:
+            truth[number[row.post_id]] = 0
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.post_id}\t{row.label}\t{row.value}\n".encode())
+        if row.label in place and row.value == 1 and exclusive:
+            truth[number[row.post_id]] = 0
+    for row in rows:
+        if (label := place.get(row.label)) is not None:
+            truth[number[row.post_id], label] = int(row.value)
+    for label in range(len(paths) - 1, -1, -1):
+        if parents[label] >= 0:
+            truth[truth[:, label] == 1, parents[label]] = 1
+    for label, parent in enumerate(parents):
+        if parent >= 0:
+            truth[truth[:, parent] == 0, label] = 0
+    return Sample(ids, truth, digest.digest())

@@ -1,0 +1,207 @@
+"""What a taxonomy's thresholds are worth: fitted, and measured on folds that were not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from postscope.indexing.folds import grouped_folds
+from postscope.indexing.label_blocks import Labeller
+from postscope.indexing.label_fit import (
+    ENOUGH,
+    Decided,
+    Judged,
+    Truth,
+    best_threshold,
+    calibration_error,
+    counts,
+    f_half,
+    fit_temper,
+    intervals,
+    reliability,
+)
+from postscope.indexing.zero_shot import Floats, Temper
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """What came of a calibration.
+
+    Attributes:
+        temper: fitted on all of the sample.
+        thresholds: shape (labels,).
+        fitted: shape (labels,): whether the threshold is a fitted one.
+        report: as JSON.
+    """
+
+    temper: Temper
+    thresholds: Floats
+    fitted: npt.NDArray[np.bool_]
+    report: dict[str, Any]
+
+
+def calibrate_labels(
+    labeller: Labeller,
+    judged: Judged,
+    groups: npt.NDArray[np.intp],
+    *,
+    paths: Sequence[str],
+    slices: Mapping[str, Sequence[str]],
+    seed: int,
+) -> Fit:
+    """Fit temper and thresholds, and report what they do to posts they were not fitted on.
+
+    Args:
+        labeller: as it is today.
+        judged: raw logits, and what people said.
+        groups: copies have one number.
+        paths: of the labels.
+        slices: by name, of each post what it is: its language, source, kind of media.
+        seed: of folds and resampling.
+    """
+    folds = grouped_folds(groups, judged.truth, folds=FOLDS, seed=seed)
+    before = labeller.from_logits(labeller.temper.apply(judged.logits, judged.kinds), judged.background)
+    said_before = labeller.decide(before, labeller.thresholds)
+    after = np.zeros_like(before)
+    said_fitted, said_default = np.zeros(before.shape, bool), np.zeros(before.shape, bool)
+    for fold in range(FOLDS):
+        held = folds == fold
+        if not held.any():
+            continue
+        temper = fit_temper(judged.only(~held), labeller.from_logits, seed=seed)
+        scores = _tempered(labeller, judged, temper)
+        thresholds, _ = _thresholds(labeller, scores[~held], judged.truth[~held])
+        after[held] = scores[held]
+        said_fitted[held] = labeller.decide(scores[held], thresholds)
+        said_default[held] = labeller.decide(scores[held], labeller.thresholds)
+    temper = fit_temper(judged, labeller.from_logits, seed=seed)
+    thresholds, reasons = _thresholds(labeller, _tempered(labeller, judged, temper), judged.truth)
+    worse = f_half(*counts(said_fitted, judged.truth)) < f_half(*counts(said_default, judged.truth))
+    reasons = [
+        reason or ("the fitted threshold is no better on held-out folds" if bad else None)
+        for reason, bad in zip(reasons, worse, strict=True)
+    ]
+    fitted = np.array([reason is None for reason in reasons], bool)
+    thresholds = np.where(fitted, thresholds, labeller.thresholds).astype(np.float32)
+    said = np.where(fitted, said_fitted, said_default)
+    report = {
+        "posts": len(judged.truth),
+        "groups": len(np.unique(groups)),
+        "folds": FOLDS,
+        "weighted_f05": {
+            "before": _weighted(said_before, judged.truth),
+            "after": _weighted(said, judged.truth),
+        },
+        "calibration": _calibration(before, after, judged.truth, temper),
+        "labels": _labels(
+            paths,
+            said,
+            said_before,
+            judged.truth,
+            thresholds,
+            reasons,
+            intervals(said, judged.truth, groups, seed=seed),
+        ),
+        "slices": {name: _slices(values, said, judged.truth) for name, values in slices.items()},
+    }
+    return Fit(temper, thresholds, fitted, report)
+
+
+def _tempered(labeller: Labeller, judged: Judged, temper: Temper) -> Floats:
+    return labeller.from_logits(temper.apply(judged.logits, judged.kinds), judged.background)
+
+
+def _thresholds(labeller: Labeller, scores: Floats, truth: Truth) -> tuple[Floats, list[str | None]]:
+    """Fitted where there are enough judgements; why not elsewhere."""
+    found = labeller.thresholds.copy()
+    reasons: list[str | None] = []
+    passing = labeller.eligible(scores)
+    for label in range(scores.shape[1]):
+        known = truth[:, label] >= 0
+        has, has_not = int((truth[:, label] == 1).sum()), int((truth[:, label] == 0).sum())
+        if has < ENOUGH or has_not < ENOUGH:
+            reasons.append(f"too few examples: {has} posts have it, {has_not} have it not, {ENOUGH} of each are needed")
+            continue
+        found[label] = best_threshold(passing[known, label], truth[known, label])
+        reasons.append(None)
+    return found, reasons
+
+
+def _weighted(said: Decided, truth: Truth) -> float:
+    """Mean of the labels' F0.5, each as often as posts have it."""
+    right, wrong, missed = counts(said, truth)
+    support = right + missed
+    return round(float((f_half(right, wrong, missed) * support).sum() / max(support.sum(), 1.0)), 4)
+
+
+def _calibration(before: Floats, after: Floats, truth: Truth, temper: Temper) -> dict[str, Any]:
+    bins = {"before": reliability(before, truth), "after": reliability(after, truth)}
+    return {
+        "ece": {name: round(calibration_error(found), 4) for name, found in bins.items()},
+        "bins": {name: [asdict(item) for item in found] for name, found in bins.items()},
+        "scale": dict(temper.scale),
+        "shift": dict(temper.shift),
+    }
+
+
+def _labels(
+    paths: Sequence[str],
+    said: Decided,
+    before: Decided,
+    truth: Truth,
+    thresholds: Floats,
+    reasons: Sequence[str | None],
+    bounds: npt.NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    now, then = _figures(said, truth), _figures(before, truth)
+    return [
+        {
+            "label": path,
+            "threshold": round(float(thresholds[n]), 4),
+            "threshold_from": "default" if reasons[n] else "fitted",
+            "reason": reasons[n],
+            "support": int((truth[:, n] == 1).sum()),
+            "negatives": int((truth[:, n] == 0).sum()),
+            **now[n],
+            "f05_interval": [round(float(bound), 4) for bound in bounds[n]],
+            "before": then[n],
+        }
+        for n, path in enumerate(paths)
+    ]
+
+
+def _figures(said: Decided, truth: Truth) -> list[dict[str, float]]:
+    right, wrong, missed = counts(said, truth)
+    quality = f_half(right, wrong, missed)
+    return [
+        {
+            "precision": round(float(r / max(r + w, 1.0)), 4),
+            "recall": round(float(r / max(r + m, 1.0)), 4),
+            "f05": round(float(f), 4),
+        }
+        for r, w, m, f in zip(right, wrong, missed, quality, strict=True)
+    ]
+
+
+def _slices(values: Sequence[str], said: Decided, truth: Truth) -> dict[str, dict[str, float]]:
+    names = np.array(values, dtype=object)
+    found = {}
+    for name in sorted(set(values)):
+        rows = names == name
+        found[name] = {
+            "posts": int(rows.sum()),
+            "labels": int((truth[rows] == 1).sum()),
+            "weighted_f05": _weighted(said[rows], truth[rows]),
+        }
+    return found
+
+
+def refitted(labeller: Labeller, fit: Fit) -> Labeller:
+    """The labeller with what was fitted."""
+    return replace(labeller, temper=fit.temper, thresholds=fit.thresholds)

@@ -1,0 +1,162 @@
+"""Judgements and what follows from them: checked, asked for, thresholds fitted, reported."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from postscope.backend import runs
+from postscope.backend.auth import Role
+from postscope.backend.errors import Invalid
+from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Label, Run
+from postscope.backend.tagging import asking, calibrating, judgements, taxonomies
+from postscope.backend.tagging.judgements import Judgement
+from postscope.backend.tagging.report_page import report_page
+from postscope.backend.work import Stage
+from postscope.workers.long_runs import work_runs
+from tests.workers.conftest import Desk
+from tests.workers.test_tagging import NEWS, apply, define, payload
+
+
+def calibrate(runtime: Runtime, number: int, name: str = "news") -> Run:
+    with runtime.database.session() as session:
+        version = taxonomies.get_version(session, name, number)
+        run_id = runs.start(
+            session, "tags.calibrate", {"version_id": version.id}, actor="ada", readers=[Role.PRODUCT],
+            now=runtime.clock(),
+        ).id  # fmt: skip
+    work_runs(runtime)
+    with runtime.database.session() as session:
+        return session.get_one(Run, run_id)
+
+
+def judge(runtime: Runtime, *said: Judgement, name: str = "news", **options: bool) -> judgements.Kept:
+    with runtime.database.session() as session:
+        return judgements.keep(session, name, said, source="upload", actor="ada", now=runtime.clock(), **options)
+
+
+def whole(post_id: UUID, *labels: str, field: str = "line 1") -> Judgement:
+    return Judgement(field, post_id, None, labels)
+
+
+def count(runtime: Runtime) -> int:
+    with runtime.database.session() as session:
+        return session.scalar(select(func.count()).select_from(Label)) or 0
+
+
+@pytest.fixture
+def sixty(runtime: Runtime, desk: Desk) -> list[UUID]:
+    """Goals, rain and others, twenty of each, with a number each so that none is a copy; all labelled truly."""
+    words = [f"{what}" for what in ("a goal", "it rains") for _ in range(20)] + [f"other {n}" for n in range(20)]
+    ids = desk.texts(*words)
+    desk.run(Stage.INDEX, Stage.ENRICH)
+    return ids
+
+
+def test_thresholds_are_fitted_or_keep_what_they_were_and_say_why(runtime: Runtime, sixty: list[UUID]) -> None:
+    number = define(runtime)
+    truth = [["sport/football"]] * 20 + [["weather"]] * 5 + [[]] * 35
+    judge(runtime, *(whole(id, *labels) for id, labels in zip(sixty, truth, strict=True)))
+    run = calibrate(runtime, number)
+    assert run.state == "done", run.error
+    with runtime.database.session() as session:
+        labels = {
+            label.path: label for label in taxonomies.labels_of(session, taxonomies.get_version(session, "news").id)
+        }
+        report = calibrating.report_of(session, "news", None).report
+    assert labels["weather"].threshold_from == "given"
+    assert labels["weather"].fit is not None
+    assert labels["weather"].fit["reason"].startswith("too few examples: 5 posts have it")
+    told = {item["label"]: item for item in report["labels"]}
+    assert (told["sport"]["support"], told["sport/football"]["support"], told["weather"]["support"]) == (20, 20, 5)
+    assert report["slices"]["kind"] == {"text": {**report["slices"]["kind"]["text"], "posts": 60}}
+    page = report_page("news", 1, report)
+    assert "sport/football" in page
+    assert "<svg" in page
+    assert "&lt;b&gt;" in report_page("<b>", 1, report)
+
+
+def test_a_version_that_was_applied_stays_and_the_next_one_has_the_thresholds(
+    runtime: Runtime, desk: Desk, sixty: list[UUID]
+) -> None:
+    number = define(runtime)
+    apply(runtime, number)
+    judge(runtime, *(whole(id, *(["weather"] if 20 <= n < 40 else [])) for n, id in enumerate(sixty)))
+    run = calibrate(runtime, number)
+    assert (run.state, run.result and run.result["version"]) == ("done", 2)
+    with runtime.database.session() as session:
+        made = taxonomies.get_version(session, "news", 2)
+        assert (made.state, made.origin, made.based_on) == ("draft", "calibration", 1)
+        assert len(taxonomies.examples_of(session, made.id)) == 2
+    apply(runtime, 2)
+    assert "news@2/weather" in payload(desk, sixty[25])
+
+
+def test_one_class_only_fits_nothing_and_says_so(runtime: Runtime, sixty: list[UUID]) -> None:
+    number = define(runtime)
+    judge(runtime, *(whole(id, "weather") for id in sixty))
+    assert (calibrate(runtime, number).result or {})["fitted"] == 0
+    with runtime.database.session() as session:
+        told = calibrating.report_of(session, "news", None).report["labels"]
+    assert "60 posts have it, 0 have it not" in told[2]["reason"]
+
+
+def test_too_few_to_begin_with(runtime: Runtime, sixty: list[UUID]) -> None:
+    number = define(runtime)
+    judge(runtime, whole(sixty[0], "weather"))
+    run = calibrate(runtime, number)
+    assert (run.state, run.error) == ("failed", "labels: 1 labelled posts are indexed, at least 20 are needed")
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_what_contradicts_itself_is_refused_as_a_whole(runtime: Runtime, desk: Desk, exclusive: bool) -> None:
+    define(runtime, {**NEWS, "exclusive": exclusive})
+    post = desk.texts("a goal")[0]
+    other = Judgement("line 2", post, None, label="weather", value=False)
+    bad: list[tuple[list[Judgement], str]] = [
+        ([whole(uuid4(), "weather")], "there is no post"),
+        ([whole(post, "nothing")], "there is no label 'nothing'"),
+        ([whole(post, "weather"), other], "line 2: contradicts line 1 about 'weather'"),
+        ([whole(post, "weather"), whole(post, field="line 2")], "line 2: contradicts"),
+        ([whole(post), whole(post, "weather", field="line 2")], "line 2: contradicts line 1"),
+    ]
+    if exclusive:
+        bad.append(([whole(post, "weather", "sport/football")], "exclusive: one a post"))
+    for said, reason in bad:
+        with pytest.raises(Invalid, match=reason):
+            judge(runtime, whole(post, "weather") if len(said) == 1 else said[0], *said)
+    assert count(runtime) == 0
+    assert judge(runtime, whole(uuid4(), "weather"), skip_unknown=True) == judgements.Kept(0, 1)
+
+
+def test_the_newest_word_counts(runtime: Runtime, desk: Desk) -> None:
+    define(runtime)
+    post = desk.texts("a goal")[0]
+    judge(runtime, whole(post, "weather", "sport/football"))
+    judge(runtime, Judgement("line 1", post, None, label="weather", value=False))
+    with runtime.database.session() as session:
+        version = taxonomies.get_version(session, "news")
+        paths = [label.path for label in taxonomies.labels_of(session, version.id)]
+        assert paths == ["sport", "sport/football", "weather"]
+        first = judgements.sample_of(session, version.taxonomy_id, paths, exclusive=False)
+        assert first.truth.tolist() == [[1, 1, 0]]
+    judge(runtime, whole(post))
+    with runtime.database.session() as session:
+        again = judgements.sample_of(session, version.taxonomy_id, paths, exclusive=False)
+    assert again.truth.tolist() == [[0, 0, 0]]
+    assert again.data_hash != first.data_hash
+
+
+def test_posts_to_label_are_new_uncertain_and_unlike_each_other(runtime: Runtime, sixty: list[UUID]) -> None:
+    define(runtime)
+    judge(runtime, whole(sixty[0]))
+    asked = asking.posts_to_label(runtime, "news", None, limit=6, seed=1)
+    assert asked == asking.posts_to_label(runtime, "news", None, limit=6, seed=1)
+    assert sixty[0] not in {post.post_id for post in asked}
+    vectors = [p.dense["post"] for p in runtime.store.retrieve(runtime.live.collection, [p.post_id for p in asked])]
+    assert (np.triu(np.stack(vectors) @ np.stack(vectors).T, 1) < 0.99).all()
+    assert asked[0].uncertainty >= np.mean([post.uncertainty for post in asked])
