@@ -7,7 +7,8 @@ up with the table by asking for what came after the last number it has.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ BYTES: Final = 32
 BITS: Final = 8 * BYTES
 _COMPACT_FROM: Final = 1_000
 _COMPACT_SHARE: Final = 0.1
+_SHARED_FROM: Final = 2_000_000
+"""Comparisons from which all cores take part."""
 
 Rows = Sequence[tuple[int, bytes]]
 Fetch = Callable[[int, int], Rows]
@@ -108,7 +111,8 @@ class HammingIndex:
             if not self._codes.ntotal:
                 return [[] for _ in fingerprints]
             # FAISS wants less than the radius, not at most
-            limits, distances, places = self._codes.range_search(asked, radius + 1)
+            with _threads(int(self._codes.ntotal) * len(asked)):
+                limits, distances, places = self._codes.range_search(asked, radius + 1)
             numbers = self._places()[places]
             return [
                 self._sorted(numbers[start:end], distances[start:end])
@@ -125,7 +129,8 @@ class HammingIndex:
             most = min(int(self._codes.ntotal), count + len(self._dead))
             if not most:
                 return [[] for _ in fingerprints]
-            distances, places = self._codes.search(asked, most)
+            with _threads(int(self._codes.ntotal) * len(asked)):
+                distances, places = self._codes.search(asked, most)
             numbers = self._places()[places]
             found = [self._sorted(row, far) for row, far in zip(numbers, distances, strict=True)]
         return [[near for near in row if near.distance <= radius][:count] for row in found]
@@ -148,6 +153,20 @@ class HammingIndex:
         self._codes = _empty()
         self._codes.add(codes)
         self._joined, self._dead = places[kept], set()
+
+
+@contextmanager
+def _threads(comparisons: int) -> Iterator[None]:
+    """One thread for what takes a millisecond: on busy cores waiting for the others takes a hundred times that."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    if comparisons < _SHARED_FROM:
+        faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _empty() -> Any:

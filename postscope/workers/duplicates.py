@@ -48,7 +48,7 @@ def sweep(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     while ids := _next(runtime, state["after"]):
         with runtime.database.session() as session:
             posts, media = load(session, ids)
-        fingerprint(runtime, posts, media)
+        fingerprint(runtime, posts, media, again=write)
         found = assign(runtime, posts, media, write=write)
         copies = [item for item in found if item.copies]
         examples = [

@@ -32,17 +32,26 @@ def fingerprint_posts(runtime: Runtime, batch: EnrichBatch) -> None:
     fingerprint(runtime, batch.posts, batch.media)
 
 
-def fingerprint(runtime: Runtime, posts: Sequence[Post], media: Mapping[UUID, Sequence[Media]]) -> None:
-    """The same for any posts."""
+def fingerprint(
+    runtime: Runtime, posts: Sequence[Post], media: Mapping[UUID, Sequence[Media]], *, again: bool = True
+) -> None:
+    """The same for any posts.
+
+    Args:
+        runtime: of this process.
+        posts: in any state.
+        media: of each that has some, in order.
+        again: False leaves posts alone whose fingerprints are of another content, and so their groups.
+    """
     keys = {post.id: keeping.content_key(post, media.get(post.id, ())) for post in posts}
     with runtime.database.session() as session:
         known = keeping.known(session, list(keys))
     made = [
         _of_post(runtime, post, media.get(post.id, ()), keys[post.id])
         for post in posts
-        if known.get(post.id) != keys[post.id]
+        if post.id not in known or (again and known[post.id] != keys[post.id])
     ]
-    changed = [post_id for post_id in known if known[post_id] != keys[post_id]]
+    changed = [post.post_id for post in made if post.post_id in known]
     with runtime.database.session() as session:
         if changed:  # what was found of them by their former content
             take_turn(session)

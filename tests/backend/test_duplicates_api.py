@@ -16,6 +16,7 @@ from sqlalchemy import select
 from postscope.backend import runs
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role
+from postscope.backend.duplicates import groups
 from postscope.backend.runs import RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
@@ -167,6 +168,18 @@ def test_content_that_is_not_stored_is_checked(
     assert (told["verdict"], told["copies"]) == ("no_copy", [])
 
 
+def test_a_check_finds_the_members_too_and_none_of_them_as_a_look_alike(
+    api: TestClient,
+    desk: Desk,  # noqa: F811
+    wave: list[UUID],
+) -> None:
+    told = api.post("/v1/duplicates/check", json={"text": WORDS + " #x" * 3}).json()
+    assert set(ids(told["copies"])) == {str(post) for post in wave[:5]}
+    assert told["copies"][0]["post_id"] == str(wave[3])
+    assert told["copies"][0]["score"] == 1.0
+    assert told["look_alikes"] == []
+
+
 def test_a_check_that_cannot_be_done_says_so(api: TestClient, truncated_jpeg: bytes) -> None:  # noqa: F811
     broken = {"images": [{"upload_id": put(api, truncated_jpeg)}]}
     told = api.post("/v1/duplicates/check", json=broken).json()
@@ -219,6 +232,21 @@ def test_a_sweep_finds_what_enrichment_has_not_seen(
     work_runs(runtime)
     told = api.get(f"/v1/runs/{answer.json()['id']}").json()
     assert (told["result"]["groups"], told["result"]["posts_in_groups"]) == (1, 2)
+
+
+def test_a_dry_run_leaves_groups_alone_whatever_has_changed(
+    runtime: Runtime,  # noqa: F811
+    desk: Desk,  # noqa: F811
+    wave: list[UUID],
+) -> None:
+    desk.post({"external_id": "0", "text": HALF_B, "created_at": at(0), "author": "a0"})
+    with runtime.database.session() as session:
+        before = groups.totals(session)
+        runs.start(session, "duplicates.sweep", {"dry_run": True}, actor="t", readers=(), now=runtime.clock())
+    work_runs(runtime)
+    with runtime.database.session() as session:
+        assert sweep_run(session).state == "done"
+        assert groups.totals(session) == before == {"groups": 2, "posts_in_groups": 7}
 
 
 def test_a_sweep_that_is_stopped_half_way_goes_on_from_there(

@@ -92,8 +92,15 @@ def leave(session: Session, ids: Sequence[UUID]) -> None:
         groups.forget_pairs(session, post_id)
 
 
-def matches_of(runtime: Runtime, session: Session, asked: Asked) -> dict[UUID, Matched]:
-    """Posts that are copies of what is asked about, the nearest first; of a group mostly the anchor alone."""
+def matches_of(runtime: Runtime, session: Session, asked: Asked, *, members: bool = False) -> dict[UUID, Matched]:
+    """Posts that are copies of what is asked about, the nearest first.
+
+    Args:
+        runtime: of this process.
+        session: to read with.
+        asked: the content.
+        members: compare the nearest members of a group too where its anchor matches already.
+    """
     near = candidates(runtime, asked)
     where = groups.places(session, near)
     there = [where[post_id] for post_id in near if post_id in where]
@@ -102,7 +109,8 @@ def matches_of(runtime: Runtime, session: Session, asked: Asked) -> dict[UUID, M
     first = [post_id for post_id in [*anchors, *lone] if post_id != asked.post_id][:MOST_COMPARED]
     found = _compare_all(runtime, session, asked, first)
     # Of groups whose anchor does not match, the members themselves: a copy of a copy may be far from the first.
-    rest = [place.post_id for place in there if place.anchor_id not in (None, place.post_id, *found)]
+    known = () if members else found
+    rest = [place.post_id for place in there if place.anchor_id not in (None, place.post_id, *known)]
     return found | _compare_all(runtime, session, asked, rest[: MOST_COMPARED // 2])
 
 

@@ -56,7 +56,7 @@ def check(runtime: Runtime, text: str | None, images: Sequence[QueryImage]) -> C
             broken.append(Unreadable(position, "file_lost", f"its file cannot be read: {error}"))
     asked = Asked(text_print(text or ""), tuple(media), tuple(broken))
     with runtime.database.session() as session:
-        matched = matches_of(runtime, session, asked)
+        matched = matches_of(runtime, session, asked, members=True)
         best = dict(sorted(matched.items(), key=lambda item: (-item[1].score, item[0])))
         groups = groups_of(session, list(best))
     verdict: Verdict = "copy" if best else "could_not_check" if broken else "no_copy"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from postscope.backend.duplicates.reading import groups_of
 from postscope.backend.errors import Conflict
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import MAX_QUERY_TEXT, QueryImage, QueryPart, SearchRequest
@@ -59,5 +60,13 @@ def _search(
         min_score=runtime.settings.duplicates.look_alike_score,
     )
     hits = search(runtime, request, key_id=key_id).hits
-    found = [LookAlike(hit.id, hit.score, tuple(match.why for match in hit.matched)) for hit in hits]
-    return [like for like in found if like.post_id not in copies][:limit]
+    with runtime.database.session() as session:
+        groups = groups_of(session, [*copies, *(hit.id for hit in hits)])
+    # Fellow members of a copy's group are copies of the same thing, whether they were compared or not.
+    same = {groups[post_id] for post_id in copies if post_id in groups}
+    found = [
+        LookAlike(hit.id, hit.score, tuple(match.why for match in hit.matched))
+        for hit in hits
+        if hit.id not in copies and groups.get(hit.id) not in same
+    ]
+    return found[:limit]

@@ -38,12 +38,14 @@ class PostFingerprints:
 
 def content_key(post: Post, media: Sequence[Media]) -> bytes:
     """Hash of all that a post's fingerprints are made from."""
-    told = [
-        str(RECIPE),
-        post.text,
-        *(f"{medium.id} {medium.sha256} {medium.state} {medium.understood_at}" for medium in media),
-    ]
+    told = [str(RECIPE), post.text, *(_medium_key(medium) for medium in media)]
     return hashlib.sha256("\n".join(told).encode()).digest()
+
+
+def _medium_key(medium: Media) -> str:
+    # The frames of a video are there when it has been taken apart; of a picture only its words come then.
+    frames = medium.understood_at if medium.kind in ("video", "audio") else None
+    return f"{medium.id} {medium.sha256} {medium.state == 'failed'} {frames}"
 
 
 def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, bytes]:

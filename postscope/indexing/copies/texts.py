@@ -15,8 +15,8 @@ import regex
 from postscope.indexing.copies.verdicts import CopyVerdict
 from postscope.indexing.fingerprints import words
 
-LEAST_SHARED: Final = 20.0
-"""Weight of the pieces that two texts share, at least: some four words of five letters and more."""
+LEAST_SHARED: Final = 15.0
+"""Weight of the pieces that two texts share, at least: some three words of five letters and more."""
 LEAST_CONTAINED: Final = 0.72
 """Share of the shorter text that must be found in the longer. Texts that are alike by chance stay below 0.6; two
 typos in a line leave 0.8."""
