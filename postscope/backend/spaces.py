@@ -33,6 +33,9 @@ from postscope.indexing.types import Space
 IndexInto = Callable[[Sequence[uuid.UUID]], None]
 """Writes the points of these posts, as they are now, into the collection that is being built."""
 
+SWITCH = "space.switch"
+"""The kind of the run that embeds every post anew; of these one at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatus:

@@ -6,14 +6,11 @@ from dataclasses import fields
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy import func, select
 
 from postscope.backend.settings import load_settings
-from postscope.backend.spaces import SpaceStatus
-from postscope.backend.tables import Post
-from postscope.cli import process
+from postscope.backend.spaces import SWITCH, SpaceStatus
+from postscope.cli import process, runs
 from postscope.workers import respace
 
 app = typer.Typer(no_args_is_help=True, help="Vector spaces.")
@@ -36,21 +33,18 @@ def status() -> None:
 
 @app.command()
 def switch(encoder: str | None = typer.Option(None, help="by default the encoder of the settings")) -> None:
-    """Embed every post with another encoder and switch at once; killed in between, run it again to go on."""
+    """Embed every post with another encoder and switch at once; killed in between, run it again to go on.
+
+    While a server runs, it does the work; the search goes on in the old space until the new one is ready.
+    """
     settings = load_settings()
+    chosen = settings.encoder
     if encoder:
-        chosen = type(settings.encoder).model_validate(settings.encoder.model_dump() | {"name": encoder})
-        settings = settings.model_copy(update={"encoder": chosen})
+        chosen = type(chosen).model_validate(chosen.model_dump() | {"name": encoder})
     with process.opened(settings) as runtime:
-        with runtime.database.session() as session:
-            total = session.scalar(select(func.count()).select_from(Post))
-        columns = (TextColumn("re-embedding"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=out) as progress:
-            task = progress.add_task("re-embedding", total=total)
-            report = respace.switch(runtime, progress=lambda count: progress.advance(task, count))
-        live = runtime.live.collection
-    out.print(report)
-    out.print(f"live now: {live}", markup=False)
+        params = {"encoder": chosen.model_dump(mode="json")}
+        run = runs.perform(runtime, SWITCH, params, readers=[], exclusive=SWITCH)
+    out.print(run.result, markup=False)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from postscope.backend.banks import retro
 from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
+from postscope.backend.spaces import SWITCH
 from postscope.backend.tables import Run
 from postscope.backend.topics import requests as topics
 from postscope.workers import duplicates, head_training, head_upkeep
@@ -23,6 +24,7 @@ from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
+from postscope.workers.respace import switch_space
 from postscope.workers.tagging import apply_taxonomy, calibrate_taxonomy
 
 log = structlog.get_logger(__name__)
@@ -96,6 +98,7 @@ RUNNERS: Mapping[str, Runner] = {
     head_upkeep.KIND: watch_heads,
     topics.KIND: discover_topics,
     "tags.calibrate": calibrate_taxonomy,
+    SWITCH: switch_space,
 }
 """By kind of run."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from postscope.backend import work
 from postscope.backend.errors import Conflict, NotReady
 from postscope.backend.models import SpaceModel
+from postscope.backend.runs import RunCancelled
 from postscope.backend.runtime import ALIAS, Runtime
+from postscope.backend.settings import EncoderSettings
 from postscope.backend.space_audit import AuditReport
 from postscope.backend.spaces import Spaces
 from postscope.backend.tables import Media, Post, SpaceRow
@@ -19,6 +22,9 @@ from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.migrations.collections.layouts import upgrade_collection
 from postscope.workers.indexing import load, write
+
+if TYPE_CHECKING:
+    from postscope.workers.long_runs import RunContext
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +37,14 @@ def spaces_of(runtime: Runtime) -> Spaces:
     return Spaces(runtime.database, runtime.store, alias=ALIAS, clock=runtime.clock)
 
 
-def begin(runtime: Runtime) -> SpaceRow:
-    """Start the switch to the encoder of the settings, or go on with it.
+def begin(runtime: Runtime, encoder: EncoderSettings | None = None) -> SpaceRow:
+    """Start the switch to an encoder (by default that of the settings), or go on with it.
 
     Raises:
         Conflict: its space is live already, or another one is being built.
         EncoderError: the encoder cannot be opened.
     """
-    settings = runtime.settings.encoder
+    settings = encoder or runtime.settings.encoder
     model = runtime.models.get(settings)
     space = model.encoder.space
     # Before the row: from its commit on, workers write to the collection.
@@ -80,8 +86,37 @@ def switch(runtime: Runtime, *, progress: Progress = lambda _: None) -> AuditRep
         Conflict: ``audit_failed``, with what it found; the old space stays live, and another run fills the gaps.
     """
     row = begin(runtime)
-    spaces = spaces_of(runtime)
     backfill(runtime, row, progress=progress)
+    return _conclude(runtime, row)
+
+
+def switch_space(runtime: Runtime, context: RunContext) -> dict[str, Any]:
+    """The same as a run, in the process that owns the store: the space's own cursor is what it goes on from.
+
+    A run that is cancelled gives the space up, and its collection; one that is stopped goes on with it later.
+    """
+    row = begin(runtime, EncoderSettings.model_validate(context.params["encoder"]))
+    with runtime.database.session() as session:
+        total = session.scalar(select(func.count()).select_from(Post)) or 0
+    done = row.backfill_done
+
+    def visited(count: int) -> None:
+        nonlocal done
+        done += count
+        context.report(done, max(total, done), f"re-embedding into {row.id}")
+
+    try:
+        context.report(done, total, f"re-embedding into {row.id}")
+        backfill(runtime, row, progress=visited)
+        context.report(done, max(total, done), "auditing")
+    except RunCancelled:
+        spaces_of(runtime).cancel(row.id)
+        raise
+    return {"live": row.id, "audit": _conclude(runtime, row).as_json()}
+
+
+def _conclude(runtime: Runtime, row: SpaceRow) -> AuditReport:
+    spaces = spaces_of(runtime)
     report = spaces.audit(row.id)
     if not report.passed:
         spaces.restart_backfill(row.id)

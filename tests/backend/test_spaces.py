@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from postscope.backend import runs
+from postscope.backend.auth import Caller, Role
 from postscope.backend.database import Database
 from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.runtime import ALIAS, Runtime
 from postscope.backend.settings import EncoderSettings, Settings
-from postscope.backend.tables import Post, SpaceRow
+from postscope.backend.spaces import SWITCH
+from postscope.backend.tables import Post, Run, SpaceRow
 from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreUnavailable
 from postscope.indexing.types import Space, Vectors
 from postscope.migrations.collections.live import ensure_live_space
 from postscope.workers import respace
+from postscope.workers.long_runs import work_runs
 from postscope.workers.stages import run_stage
 
 DIMS = {"bundled": 16, "bundled-en": 24}
@@ -413,3 +418,58 @@ def test_a_lost_collection_is_filled_again(site: Site) -> None:
     runtime = site.start()
     run_stage(runtime, Stage.INDEX)
     assert points(runtime, live(runtime)) == set(ids)
+
+
+def switch_run(runtime: Runtime, encoder: str) -> uuid.UUID:
+    params = {"encoder": EncoderSettings(name=encoder).model_dump(mode="json")}
+    with runtime.database.session() as session:
+        run = runs.start(session, SWITCH, params, actor="ada", readers=(), now=runtime.clock(), exclusive=SWITCH)
+        return run.id
+
+
+def seen(runtime: Runtime, run_id: uuid.UUID) -> Run:
+    with runtime.database.session() as session:
+        run = session.get(Run, run_id)
+        assert run is not None
+        return run
+
+
+def test_a_run_switches_while_the_process_serves(site: Site) -> None:
+    runtime = site.start()
+    ids = filled(runtime)
+    run_id = switch_run(runtime, "bundled-en")
+    assert work_runs(runtime) == 1
+    run = seen(runtime, run_id)
+    assert (run.state, run.done, run.total, run.error) == ("done", 10, 10, None)
+    assert run.result is not None
+    assert run.result["audit"]["passed"]
+    assert runtime.live.encoder.space.dim == DIMS["bundled-en"]
+    assert points(runtime, live(runtime)) == set(ids)
+
+
+def test_a_switch_that_is_stopped_goes_on_and_one_that_is_cancelled_leaves_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = site.start()
+    filled(runtime)
+    before = live(runtime)
+    run_id = switch_run(runtime, "bundled-en")
+    work_runs(runtime, stop=after(2))
+    assert seen(runtime, run_id).state == "waiting"
+    assert 0 < seen(runtime, run_id).done < 10
+    assert sorted(states(runtime).values()) == ["building", "live"]
+
+    original = respace.backfill
+
+    def cancelled(*given: Any, **named: Any) -> bool:
+        with runtime.database.session() as session:
+            admin = Caller(uuid.UUID(int=1), "ada", frozenset({Role.ADMIN}))
+            runs.cancel(session, run_id, admin, now=runtime.clock())
+        return original(*given, **named)
+
+    monkeypatch.setattr(respace, "backfill", cancelled)
+    work_runs(runtime)
+    assert seen(runtime, run_id).state == "cancelled"
+    assert live(runtime) == before
+    assert sorted(states(runtime).values()) == ["live", "retired"]
+    assert len(runtime.store.collections()) == 1
