@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +52,14 @@ def _vector(text: str) -> np.ndarray:
     subject = next((n for n, word in enumerate(SUBJECTS) if text.startswith(word)), None)
     axis = np.eye(DIM)[subject] if subject is not None else np.zeros(DIM)
     return axis * 12 + noise if subject is not None else noise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> Iterator[None]:
+    """One folder of compiled code for all tests: each data folder is new, and would compile for half a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "postscope-tests-compiled"))
+        yield
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def compute(job: Job, *, compiled: Path, timeout: float, tell: Callable[[str, fl
 
     Args:
         job: a closed folder.
-        compiled: folder where compiled code is kept for the next time.
+        compiled: folder where compiled code is kept for the next time, unless ``NUMBA_CACHE_DIR`` names another.
         timeout: seconds after which it is given up.
         tell: called all the while with the step and the share of it that is done; when it raises, the child is ended.
 
@@ -35,7 +35,7 @@ def compute(job: Job, *, compiled: Path, timeout: float, tell: Callable[[str, fl
     """
     compiled.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "postscope.indexing.topics.discovery", str(job.folder)]
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(compiled)}
+    environment = {"NUMBA_CACHE_DIR": str(compiled), **os.environ}
     deadline = time.monotonic() + timeout
     with (
         tempfile.TemporaryFile("w+") as said,
