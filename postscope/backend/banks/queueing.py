@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -87,7 +87,8 @@ def _open(
     session.execute(
         row.on_conflict_do_update(
             index_elements=["kind", "post_id", "entry_id"],
-            index_where=ReviewItem.state == "open",
+            # Written out: a parameter would match no index once the statement is prepared for every value.
+            index_where=text("state = 'open'"),
             set_={"reason": row.excluded.reason, "detail": row.excluded.detail, "severity": row.excluded.severity},
         )
     )
