@@ -27,6 +27,7 @@ from postscope.backend.last_used import LastUsed
 from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
+from postscope.backend.sentiment import Scorers
 from postscope.backend.settings import EncoderSettings, Mode, Settings
 from postscope.backend.tables import SpaceRow
 from postscope.indexing.build import open_hearing, open_reader, open_store
@@ -235,6 +236,11 @@ class Runtime:
     def posts(self) -> PostIntake:
         """Takes posts in."""
         return PostIntake(self.jobs, author_key=self.author_key, max_media=self.settings.media.max_per_post)
+
+    @cached_property
+    def sentiment(self) -> Scorers:
+        """Says how posts sound."""
+        return Scorers(self.settings.sentiment)
 
     @property
     def live(self) -> SpaceModel:

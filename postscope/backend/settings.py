@@ -204,6 +204,28 @@ class HeadSettings(_Group):
     precision_alarm: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="a head that people agree with less often than this is trained again"
     )
+class SentimentSettings(_Group):
+    """How it is told how posts sound."""
+
+    scorer: str = Field("phrases", description="phrases, lexicon (English), transformers:<model>, or off")
+
+    @field_validator("scorer")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in ("phrases", "lexicon", "off") or value.startswith("transformers:"):
+            return value
+        raise ValueError("must be 'phrases', 'lexicon', 'transformers:<model>' or 'off'")
+
+
+class WarningSettings(_Group):
+    """Early warning of bursts on the stream."""
+
+    enabled: bool = True
+    false_alarms_per_day: Annotated[float, Field(gt=0, le=1_000)] = Field(
+        1.0, description="the budget: more makes it quicker and more often wrong"
+    least_posts: Annotated[int, Field(ge=6, le=1_000)] = Field(
+        6, description="distinct posts, of distinct authors, without which a burst is not raised"
+    check_seconds: Annotated[float, Field(ge=10)] = Field(300.0, description="how often the growth of topics is tested")
 
 
 class ApiSettings(_Group):
@@ -263,6 +285,8 @@ class Settings(BaseSettings):
     banks: BankSettings = BankSettings()
     duplicates: DuplicateSettings = DuplicateSettings()
     speech: SpeechSettings = SpeechSettings()
+    sentiment: SentimentSettings = SentimentSettings()
+    warning: WarningSettings = WarningSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     heads: HeadSettings = HeadSettings()

@@ -24,6 +24,7 @@ from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.head_scoring import score_posts
 from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
+from postscope.workers.sentiment import score_sentiment
 from postscope.workers.tagging import tag_posts
 
 
@@ -54,6 +55,8 @@ ENRICHERS: tuple[Enricher, ...] = (
     score_posts,
     assign_topics,
 )
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts)
+ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, score_sentiment)
 """In this order; a later one sees what an earlier one has written."""
 
 

@@ -1,0 +1,1 @@
+"""How posts sound. ``base`` is the swap point."""
