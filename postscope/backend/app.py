@@ -19,6 +19,7 @@ from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
 from postscope.backend.problems import add_problem_handlers
 from postscope.backend.routes import (
+    alerts,
     audit,
     bank_files,
     banks,
@@ -61,6 +62,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     bank_files.router,
     moderation.router,
     review.router,
+    alerts.router,
     timelines.router,
     trends.router,
     taxonomies.router,

@@ -20,6 +20,7 @@ from postscope.indexing.stores.base import Stored
 from postscope.workers.assigning import assign_topics
 from postscope.workers.bank_checks import check_banks
 from postscope.workers.duplicates import find_duplicates
+from postscope.workers.early_warning import watch_stream
 from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.head_scoring import score_posts
 from postscope.workers.indexing import load
@@ -57,6 +58,8 @@ ENRICHERS: tuple[Enricher, ...] = (
 )
 ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts)
 ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, score_sentiment)
+    score_sentiment,
+    watch_stream,
 """In this order; a later one sees what an earlier one has written."""
 
 

@@ -1,0 +1,154 @@
+"""Alerts: raised once a burst, told to whoever listens, decided on by people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import uuid_utils
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from postscope.backend import audit, webhooks
+from postscope.backend.errors import Conflict, NotFound
+from postscope.backend.tables import Alert
+from postscope.indexing.bursts import Prediction
+
+Kind = Literal["candidate", "growth"]
+State = Literal["open", "acknowledged", "dismissed"]
+RAISED = "alert.raised"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A burst with its evidence; see ``Alert`` for what each means."""
+
+    key: str
+    kind: Kind
+    topic_id: uuid.UUID | None
+    since: datetime
+    until: datetime
+    observed: int
+    prediction: Prediction
+    probability: float
+    posts: int
+    authors: int
+    marks: Sequence[str]
+    evidence: dict[str, Any]
+
+
+def raise_alert(session: Session, found: Finding, *, now: datetime) -> Alert | None:
+    """Write an alert and tell the webhooks, when this session commits; None where this burst has one already."""
+    low, high = found.prediction.interval()
+    alert_id = uuid.UUID(str(uuid_utils.uuid7()))
+    written = session.execute(
+        insert(Alert)
+        .values(
+            id=alert_id,
+            key=found.key,
+            kind=found.kind,
+            state="open",
+            topic_id=found.topic_id,
+            raised_at=now,
+            since=found.since,
+            until=found.until,
+            observed=found.observed,
+            expected=found.prediction.mean,
+            low=low,
+            high=high,
+            probability=found.probability,
+            posts=found.posts,
+            authors=found.authors,
+            marks=list(found.marks),
+            evidence=found.evidence,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(Alert.id)
+    ).first()
+    if written is None:
+        return None
+    alert = session.get_one(Alert, alert_id)
+    webhooks.emit(session, RAISED, told(alert), key=f"alert:{alert.key}", now=now)
+    return alert
+
+
+def told(alert: Alert) -> dict[str, Any]:
+    """What a webhook is told; no texts of posts."""
+    return {
+        "alert_id": str(alert.id),
+        "kind": alert.kind,
+        "topic_id": None if alert.topic_id is None else str(alert.topic_id),
+        "raised_at": alert.raised_at.isoformat(),
+        "from": alert.since.isoformat(),
+        "observed": alert.observed,
+        "expected": round(alert.expected, 4),
+        "probability": alert.probability,
+        "marks": alert.marks,
+        "posts_url": posts_url(alert),
+    }
+
+
+def posts_url(alert: Alert) -> str | None:
+    """Where its posts are listed."""
+    return None if alert.topic_id is None else f"/v1/posts?topic_id={alert.topic_id}"
+
+
+def decide(
+    session: Session, alert_id: uuid.UUID, state: Literal["acknowledged", "dismissed"], *, actor: str, note: str | None,
+    now: datetime,
+) -> Alert:  # fmt: skip
+    """A person takes notice of it, or says that it is none.
+
+    Raises:
+        NotFound: there is no such alert.
+        Conflict: ``alert_decided``: it is in that state already.
+    """
+    alert = session.scalar(select(Alert).where(Alert.id == alert_id).with_for_update())
+    if alert is None:
+        raise NotFound(f"there is no alert {alert_id}")
+    if alert.state == state:
+        raise Conflict(f"the alert is {state} already", code="alert_decided")
+    before, alert.state = alert.state, state
+    alert.decided_by, alert.decided_at, alert.note = actor, now, note
+    audit.record(
+        session,
+        actor=actor,
+        action=f"alert.{'acknowledge' if state == 'acknowledged' else 'dismiss'}",
+        subject=f"alert:{alert_id}",
+        evidence={"before": before, "note": note, "observed": alert.observed, "probability": alert.probability},
+        now=now,
+    )
+    return alert
+
+
+def recent(
+    session: Session, *, state: State | None, kind: Kind | None, topic_id: uuid.UUID | None, before: datetime | None,
+    limit: int,
+) -> list[Alert]:  # fmt: skip
+    """The newest first."""
+    query = select(Alert).order_by(Alert.raised_at.desc(), Alert.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(Alert.state == state)
+    if kind is not None:
+        query = query.where(Alert.kind == kind)
+    if topic_id is not None:
+        query = query.where(Alert.topic_id == topic_id)
+    if before is not None:
+        query = query.where(Alert.raised_at < before)
+    return list(session.scalars(query))
+
+
+def one(session: Session, alert_id: uuid.UUID) -> Alert:
+    """An alert.
+
+    Raises:
+        NotFound: there is no such alert.
+    """
+    alert = session.get(Alert, alert_id)
+    if alert is None:
+        raise NotFound(f"there is no alert {alert_id}")
+    return alert

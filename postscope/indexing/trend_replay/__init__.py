@@ -1,1 +1,0 @@
-"""A stream with planted bursts of known start, and how well they are found in it."""
