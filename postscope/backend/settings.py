@@ -204,6 +204,8 @@ class HeadSettings(_Group):
     precision_alarm: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="a head that people agree with less often than this is trained again"
     )
+
+
 class SentimentSettings(_Group):
     """How it is told how posts sound."""
 
@@ -223,9 +225,10 @@ class WarningSettings(_Group):
     enabled: bool = True
     false_alarms_per_day: Annotated[float, Field(gt=0, le=1_000)] = Field(
         1.0, description="the budget: more makes it quicker and more often wrong"
+    )
     least_posts: Annotated[int, Field(ge=6, le=1_000)] = Field(
         6, description="distinct posts, of distinct authors, without which a burst is not raised"
-    check_seconds: Annotated[float, Field(ge=10)] = Field(300.0, description="how often the growth of topics is tested")
+    )
 
 
 class ApiSettings(_Group):

@@ -1,4 +1,4 @@
-"""Looks for bursts on the stream: around every recent post when it is enriched, and in the growth of topics."""
+"""Looks for bursts on the stream: around every recent post, when it is enriched."""
 
 from __future__ import annotations
 

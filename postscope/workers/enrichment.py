@@ -55,11 +55,9 @@ ENRICHERS: tuple[Enricher, ...] = (
     tag_posts,
     score_posts,
     assign_topics,
-)
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, tag_posts)
-ENRICHERS: tuple[Enricher, ...] = (fingerprint_posts, find_duplicates, check_banks, score_sentiment)
     score_sentiment,
     watch_stream,
+)
 """In this order; a later one sees what an earlier one has written."""
 
 
