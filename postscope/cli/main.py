@@ -19,6 +19,7 @@ from postscope.cli import (
     banks,
     dedupe,
     demo,
+    evaluating,
     heads,
     importing,
     models,
@@ -35,6 +36,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(space.app, name="space")
 app.add_typer(runs.app, name="runs")
 app.add_typer(audit.app, name="audit")
+app.add_typer(evaluating.app, name="evaluate")
 app.add_typer(banks.app, name="banks")
 app.add_typer(heads.app, name="heads")
 app.add_typer(tags.app, name="tags")

@@ -101,7 +101,7 @@ def assess(around: Around) -> Group | None:
             radius = float(around.scores[inside[size - 1]])
             older = int(np.searchsorted(-around.history, -radius, side="right")) + UNSEEN
             found = Prediction(older * volume / around.history_volume, 1 / (1 / older + DISPERSION))
-            if size - 1 <= found.mean:
+            if size - 1 <= 2 * found.mean + 3:  # no burst, whatever the probability says
                 continue
             score = -math.log10(found.at_least(size - 1))
             if best is None or score > best.score:

@@ -1,0 +1,95 @@
+"""``postscope evaluate``: how well it works, measured on streams whose truth is known."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from postscope.backend.models import SpaceModel
+from postscope.backend.settings import load_settings
+from postscope.cli import process
+from postscope.indexing.normalise import normalise
+from postscope.indexing.trend_replay.replaying import Found, at_rate, early_warning, judge, z_scores
+from postscope.indexing.trend_replay.stream import Stream, draw_stream
+from postscope.indexing.types import Vectors
+
+app = typer.Typer(no_args_is_help=True, help="Measure on streams and sets whose truth is known.")
+out = Console(soft_wrap=True)
+
+SLICE = 64
+
+
+@app.callback()
+def _evaluate() -> None:
+    """Measure on streams and sets whose truth is known."""
+
+
+@app.command()
+def trends(
+    seed: Annotated[int, typer.Option(help="of the stream")] = 100,
+    days: Annotated[int, typer.Option(min=16, max=365, help="the first 14 have no bursts")] = 42,
+    talk: Annotated[int, typer.Option(min=20, max=20_000, help="posts of everyday talk a day")] = 300,
+    bursts: Annotated[int, typer.Option(min=1, max=500, help="that are planted, of 10 to 500 posts")] = 64,
+    budget: Annotated[float, typer.Option(min=0.01, help="false alarms a day")] = 1.0,
+    background: Annotated[
+        Path | None, typer.Option(help="JSONL (also gzipped) with text and label: real texts in place of talk")
+    ] = None,
+) -> None:
+    """Replay a stream with planted bursts, and compare the early warning with a plain z-score on topic counts."""
+    if background is not None and not background.is_file():
+        raise typer.BadParameter("there is no such file", param_hint="--background")
+    themes = _themes(background) if background else ()
+    stream = draw_stream(seed, days=days, talk_a_day=talk, bursts=bursts, background=themes)
+    out.print(f"{len(stream.texts)} posts, {bursts} bursts, encoding")
+    with process.opened(load_settings()) as runtime:
+        vectors = _encode(runtime.live, stream.texts)
+    ours = judge(stream, early_warning(stream, vectors, budget=budget))
+    theirs = at_rate(stream, z_scores(stream, vectors), budget)
+    out.print(_table(stream, {"early warning": ours, "z-score": theirs}))
+
+
+def _themes(path: Path) -> Sequence[Sequence[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                found[str(row["label"])].append(str(row["text"]))
+            except (ValueError, KeyError, TypeError) as error:
+                raise typer.BadParameter(f"line {number} has no text and label", param_hint="--background") from error
+    return [found[label] for label in sorted(found)]
+
+
+def _encode(model: SpaceModel, texts: Sequence[str]) -> Vectors:
+    distinct = sorted({normalise(text) or "-" for text in texts}, key=len)
+    known: dict[str, np.ndarray] = {}
+    for at in range(0, len(distinct), SLICE):
+        part = distinct[at : at + SLICE]
+        known.update(zip(part, model.calibration.centre_texts(model.encoder.encode_texts(part)), strict=True))
+    return np.array([known[normalise(text) or "-"] for text in texts], np.float32)
+
+
+def _table(stream: Stream, found: dict[str, Found]) -> Table:
+    table = Table(
+        "", "false a day", "precision", "recall, 10 to 29", "recall, 30 and more", "median delay", "floods marked"
+    )
+    for name, one in found.items():
+        table.add_row(
+            name,
+            f"{one.false_a_day:.2f}",
+            f"{one.precision:.3f}",
+            f"{one.recall(stream.bursts, 10, 30):.3f}",
+            f"{one.recall(stream.bursts, 30):.3f}",
+            f"{one.median_delay:.1f} h",
+            f"{one.marked[0]} of {one.marked[1]}",
+        )
+    return table
