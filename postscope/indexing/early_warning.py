@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from postscope.indexing.bursts import Prediction
-from postscope.indexing.types import Vectors
+from postscope.indexing.types import Vector, Vectors
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,11 +40,12 @@ UNSEEN = 0.5
 """Older posts that a place is given where none was seen (Jeffreys' prior of a Poisson rate)."""
 LEAST_HISTORY = 200
 """Older posts without which nothing can be told."""
-BASE_SCORE = 4.5
+BASE_SCORE = 1.5
 """What a score must have beyond the number of tests, since the places of a space are not independent. Set on streams
 that no figure is reported of (``trend_replay``)."""
-SHARED = 0.25
-"""Share of its members by which a group is taken for one that was found before."""
+SAME = 0.7
+"""Cosine of the centres from which a group is taken for one that was found within ``RECENT_HOURS``. Shared members
+would not do: the outer posts of one burst chain it to the next."""
 FEW_AUTHORS = 0.3
 FEW_TEXTS = 0.5
 
@@ -134,6 +135,21 @@ def distinct(vectors: Vectors, authors: Sequence[str | None]) -> npt.NDArray[np.
 def without(around: Around, kept: npt.NDArray[np.bool_]) -> Around:
     """The same with some recent posts left out."""
     return Around(around.scores[kept], around.ages[kept], around.history, around.volumes, around.history_volume)
+
+
+def centre_of(vectors: Vectors) -> Vector:
+    """The mean direction of a group (n, dim), of unit length."""
+    mean = vectors.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+
+
+def same_as(centre: Vector, others: Sequence[Vector]) -> int | None:
+    """Which of the groups that are known is this one, by their centres (each (dim,)); None where it is a new one."""
+    if not others:
+        return None
+    alike = np.stack(others) @ centre
+    best = int(alike.argmax())
+    return best if alike[best] >= SAME else None
 
 
 def marks_of(vectors: Vectors, authors: Sequence[str | None]) -> list[str]:

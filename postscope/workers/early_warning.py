@@ -22,14 +22,15 @@ from postscope.indexing.early_warning import (
     HISTORY_HOURS,
     MOST_NEIGHBOURS,
     RECENT_HOURS,
-    SHARED,
     WINDOWS,
     Around,
     Group,
     assess,
+    centre_of,
     distinct,
     marks_of,
     needed_score,
+    same_as,
     without,
 )
 from postscope.indexing.stores.base import DenseQuery
@@ -180,7 +181,7 @@ def _raise(runtime: Runtime, space: str, burst: Burst, now: datetime) -> None:
         members = [member for member in burst.members if member.id in alive]
         if not members:
             return
-        topic, kind = _topic_of(session, [member.id for member in members], now)
+        topic, kind = _topic_of(session, space, [member.id for member in members], centre_of(burst.vectors), now)
         if topic is not None and kind == "candidate":
             _extend(session, topic, members, now)
             return
@@ -190,7 +191,16 @@ def _raise(runtime: Runtime, space: str, burst: Burst, now: datetime) -> None:
         alerts.raise_alert(session, _finding(burst, members, topic, kind), now=now)
 
 
-def _topic_of(session: Session, ids: Sequence[UUID], now: datetime) -> tuple[Topic | None, alerts.Kind]:
+def _topic_of(
+    session: Session, space: str, ids: Sequence[UUID], centre: Vector, now: datetime
+) -> tuple[Topic | None, alerts.Kind]:
+    found = select(Topic).where(
+        Topic.kind == "burst", Topic.state == "candidate", Topic.space == space, Topic.last_seen_at > now - RECENT
+    )
+    candidates = list(session.scalars(found.order_by(Topic.id)))
+    known = same_as(centre, [np.frombuffer(topic.centroid, np.float32) for topic in candidates])
+    if known is not None:
+        return candidates[known], "candidate"
     counted = session.execute(
         select(Topic, func.count().label("posts"))
         .join(TopicMember, TopicMember.topic_id == Topic.id)
@@ -199,18 +209,13 @@ def _topic_of(session: Session, ids: Sequence[UUID], now: datetime) -> tuple[Top
         .order_by(func.count().desc(), Topic.id)
     ).all()
     for topic, posts in counted:
-        fresh = topic.last_seen_at is None or topic.last_seen_at > now - 2 * RECENT
-        if topic.kind == "burst" and fresh and posts >= SHARED * len(ids):
-            return topic, "candidate"
-    for topic, posts in counted:
         if topic.kind != "burst" and posts >= KNOWN * len(ids):
             return topic, "growth"
     return None, "candidate"
 
 
 def _candidate(session: Session, space: str, members: Sequence[Neighbour], burst: Burst, now: datetime) -> Topic:
-    centre = burst.vectors.mean(axis=0)
-    centre = (centre / max(float(np.linalg.norm(centre)), 1e-12)).astype(np.float32)
+    centre = centre_of(burst.vectors)
     first = session.scalar(select(Post.text).where(Post.id == members[0].id)) or ""
     topic = Topic(
         id=uuid.UUID(str(uuid_utils.uuid7())),

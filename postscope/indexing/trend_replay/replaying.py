@@ -7,7 +7,6 @@ is false unless it is marked. Further alarms on a burst that was found are count
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,17 +18,18 @@ from postscope.indexing.early_warning import (
     LOOSEST,
     MOST_NEIGHBOURS,
     RECENT_HOURS,
-    SHARED,
     WINDOWS,
     Around,
     assess,
+    centre_of,
     distinct,
     marks_of,
     needed_score,
+    same_as,
     without,
 )
 from postscope.indexing.trend_replay.stream import WARM_DAYS, Planted, Stream
-from postscope.indexing.types import Vectors
+from postscope.indexing.types import Vector, Vectors
 
 Floats = npt.NDArray[np.float64]
 BATCH = 256
@@ -87,7 +87,7 @@ def early_warning(stream: Stream, vectors: Vectors, *, budget: float) -> list[Al
     """The alarms of the early warning, with the rules of service: see ``postscope.indexing.early_warning``."""
     hours = stream.hours
     alarms: list[Alarm] = []
-    owner: dict[int, int] = {}
+    open_ones: list[tuple[float, Vector]] = []
     begin = int(np.searchsorted(hours, WARM_DAYS * 24))
     for at in range(begin, len(hours), BATCH):
         here = range(at, min(at + BATCH, len(hours)))
@@ -96,16 +96,14 @@ def early_warning(stream: Stream, vectors: Vectors, *, budget: float) -> list[Al
             found = _look(stream, vectors, alike[row, : post + 1], post, budget)
             if found is None:
                 continue
-            counted: dict[int, int] = defaultdict(int)
-            for member in found.posts:
-                if member in owner:
-                    counted[owner[member]] += 1
-            known = max(counted, key=lambda n: (counted[n], -n), default=-1)
-            if known < 0 or counted[known] < SHARED * len(found.posts):
-                known = len(alarms)
+            centre = centre_of(vectors[sorted(found.posts)])
+            open_ones = [one for one in open_ones if one[0] > found.hour - RECENT_HOURS]
+            known = same_as(centre, [one[1] for one in open_ones])
+            if known is None:
                 alarms.append(found)
-            for member in found.posts:
-                owner.setdefault(member, known)
+                open_ones.append((found.hour, centre))
+            else:
+                open_ones[known] = (found.hour, open_ones[known][1])
     return alarms
 
 
