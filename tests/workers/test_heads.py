@@ -364,3 +364,23 @@ def test_segments_are_those_of_the_head_once_there_is_one(desk: Desk, api: Api) 
     run_all(desk.runtime)
     answer = api.ok("POST", "/api/ml/segments", {"items": [{"text": "a wonderful lovely day"}]})
     assert (answer["items"][0]["by"], answer["items"][0]["segment"]) == ("head", "positive")
+
+
+def test_sentiment_that_is_switched_off_says_so(runtime: Runtime, api_key: ApiKeyMaker) -> None:
+    runtime.settings = runtime.settings.model_copy(
+        update={"sentiment": runtime.settings.sentiment.model_copy(update={"scorer": "off"})}
+    )
+    runtime.__dict__.pop("sentiment", None)
+    with TestClient(create_app(runtime)) as client:
+        api = Api(client, api_key(Role.PRODUCT))
+        off = api.call("POST", "/api/ml/sentiment", {"items": [{"text": "x"}]})
+        assert (off.status_code, off.json()["code"]) == (409, "not_trained")
+
+
+def test_sentiment_is_that_of_the_head_once_there_is_one(desk: Desk, api: Api) -> None:
+    plain = api.ok("POST", "/api/ml/sentiment", {"items": [{"text": "what a wonderful day"}]})["items"][0]
+    assert plain["by"] != "head"
+    assert sum(plain["probabilities"].values()) == pytest.approx(1, abs=0.01)
+    trained(desk, api, 60)
+    headed = api.ok("POST", "/api/ml/sentiment", {"items": [{"text": "a wonderful lovely day"}]})["items"][0]
+    assert (headed["by"], headed["version"], headed["sentiment"]) == ("head", 1, "positive")

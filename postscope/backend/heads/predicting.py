@@ -88,7 +88,7 @@ def predict(runtime: Runtime, name: str, items: Sequence[PredictItem]) -> list[S
     versions = in_use(runtime, name)
     if not any(version.state == "live" for version in versions):
         return None
-    ids, posts = _features(runtime, items, versions[0].fields)
+    ids, posts = features_for(runtime, items, versions[0].fields)
     said: dict[int, Said] = {}
     served: dict[UUID, int] = {}
     chosen = [choose(versions, post_id) for post_id in ids]
@@ -125,10 +125,15 @@ def _say(runtime: Runtime, version: InUse, posts: PostFeatures) -> list[Said]:
     return answers_of(head.task, head.labels, head.thresholds, values, version.number)
 
 
-def _features(
+def features_for(
     runtime: Runtime, items: Sequence[PredictItem], fields: Sequence[str]
 ) -> tuple[list[uuid.UUID], PostFeatures]:
-    """In the order of the items; content that is not stored gets an id of its own, by what it is."""
+    """Ids and features in the order of the items; content that is not stored gets an id of its own, by what it is.
+
+    Raises:
+        Invalid: an image cannot be had or read; names the field.
+        Conflict: ``not_indexed``: a post is not here or not indexed.
+    """
     stored = [item.post_id for item in items if item.post_id is not None]
     known, posts = load_features(runtime, stored, fields)
     places = {post_id: n for n, post_id in enumerate(known)}

@@ -28,7 +28,11 @@ _SEGMENTS: Final = {
 }
 
 
+CLEAR: Final = 0.3
+"""The share of probability from which on a segment is given: five times what chance gives one of 18."""
+
+
 def default_segments() -> TaxonomyIn:
-    """An exclusive set of labels in which "none of these" is an answer."""
-    labels = [LabelIn(name=name, prompts=[name, *prompts]) for name, prompts in _SEGMENTS.items()]
-    return TaxonomyIn(exclusive=True, labels=labels)
+    """An exclusive set of labels that compete among themselves; where none wins clearly, none is given."""
+    labels = [LabelIn(name=name, prompts=[name, *prompts], threshold=CLEAR) for name, prompts in _SEGMENTS.items()]
+    return TaxonomyIn(exclusive=True, open=False, labels=labels)

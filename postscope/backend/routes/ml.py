@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,11 +12,12 @@ from pydantic import BaseModel, Field
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import Conflict
 from postscope.backend.heads.definitions import BUILT_IN
-from postscope.backend.heads.predicting import PredictRequest, Said, predict
+from postscope.backend.heads.predicting import PredictRequest, Said, features_for, predict
 from postscope.backend.heads.segments import default_segments
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.tagging.adhoc import TagItem, TagRequest, tag
+from postscope.indexing.sentiment.base import MOODS
 
 router = APIRouter(prefix="/api/ml", tags=["ml"])
 
@@ -39,6 +41,41 @@ class PopularityAnswer(BaseModel):
     known: list[str] = Field(
         description="what is looked at beside the content; metrics never are, since nobody knows them at first",
         examples=[["source", "language", "time", "length", "media", "metadata.*"]],
+    )
+
+
+class Sentiment(BaseModel):
+    """How an item sounds. ``by``: a trained head, or the scorer of the settings, by its name and version."""
+
+    by: str = Field(examples=["phrases-1"])
+    version: int | None = Field(None, description="of the head")
+    sentiment: Literal["negative", "neutral", "positive"] | None = Field(
+        description="null: there are no words to tell by"
+    )
+    probabilities: dict[str, float] = Field(examples=[{"negative": 0.05, "neutral": 0.2, "positive": 0.75}])
+
+
+class SentimentAnswer(BaseModel):
+    """One answer an item, in their order."""
+
+    items: list[Sentiment]
+
+
+@router.post("/sentiment", summary="How content sounds")
+def sentiment(request: Request, _: Reader, body: PredictRequest) -> SentimentAnswer:
+    """By your own head where one is trained (`POST /v1/heads/sentiment/train`), otherwise by the scorer that the
+    settings name, which works offline."""
+    runtime = runtime_of(request)
+    said = predict(runtime, "sentiment", body.items)
+    if said is None:
+        return SentimentAnswer(items=_scored(runtime, body))
+    return SentimentAnswer(
+        items=[
+            Sentiment.model_validate(
+                {"by": "head", "version": item.version, "sentiment": item.label, "probabilities": item.probabilities}
+            )
+            for item in said
+        ]
     )
 
 
@@ -98,6 +135,21 @@ def popularity(request: Request, _: Reader, body: PredictRequest) -> PopularityA
         for item in said
     ]
     return PopularityAnswer(items=items, known=list(BUILT_IN["popularity"].fields))
+
+
+def _scored(runtime: Runtime, body: PredictRequest) -> list[Sentiment]:
+    scorer = runtime.sentiment.of(runtime.live)
+    if scorer is None:
+        raise Conflict("sentiment is switched off, and no head is trained", code="not_trained")
+    _, posts = features_for(runtime, body.items, ())
+    vectors = [row if there else None for row, there in zip(posts.text, posts.has_text.tolist(), strict=True)]
+    answers = []
+    for row in scorer.score(posts.texts, vectors).tolist():
+        known = not any(math.isnan(share) for share in row)
+        shares = dict(zip(MOODS, (round(share, 4) for share in row), strict=True)) if known else {}
+        best = max(shares, key=lambda mood: shares[mood]) if known else None
+        answers.append(Sentiment.model_validate({"by": scorer.id, "sentiment": best, "probabilities": shares}))
+    return answers
 
 
 def _ask(runtime: Runtime, name: str, body: PredictRequest) -> list[Said]:
