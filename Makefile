@@ -61,8 +61,11 @@ $(VENV)/.base: requirements/base.lock pyproject.toml | $(BIN)/python
 	$(PIP) --no-deps --no-build-isolation -e . </dev/null
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock requirements/s3.lock $(VENV)/.base
-	$(PIP) --no-deps -r requirements/dev.lock -r requirements/s3.lock </dev/null
+# The extras that tests look at: all but the GPU's.
+EXTRAS := $(patsubst %,requirements/%.lock,dev s3 mlflow moderation sentiment)
+
+$(VENV)/.dev: $(EXTRAS) $(VENV)/.base
+	$(PIP) --no-deps $(patsubst %,-r %,$(EXTRAS)) </dev/null
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || $(FORCE_REDIS) </dev/null
 	@touch $@
 

