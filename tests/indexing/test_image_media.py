@@ -323,7 +323,8 @@ def test_more_bytes_than_allowed(tmp_path: Path) -> None:
 def test_codes_are_stable() -> None:
     kinds = errors.MediaError.__subclasses__()
     assert {kind.code for kind in kinds} == {
-        "empty", "unsupported", "too_large", "too_many_pixels", "truncated", "corrupt",
+        "empty", "unsupported", "unsupported_codec", "encrypted", "too_large", "too_long", "too_many_pixels",
+        "truncated", "corrupt", "too_slow", "out_of_memory", "decoder_crashed",
     }  # fmt: skip
 
 

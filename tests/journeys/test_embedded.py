@@ -65,7 +65,7 @@ def test_kill_while_indexing_and_start_again(data_dir: Path, tmp_path: Path) -> 
 
         api = Api(serve(started), key)
         api.wait_until_indexed(ids)
-        assert count(postgres.url, "work", "true") == 0
+        wait_for("all work is done", lambda: count(postgres.url, "work", "true") == 0)
         found = api.search_all(EVERYTHING)
         assert len(found) == len(set(found)), "a post came twice"
         assert set(found) == set(ids), "a post was lost"
