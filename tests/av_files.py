@@ -39,6 +39,7 @@ def video(
     fps: int = 10,
     size: tuple[int, int] = (96, 64),
     sound: bool = True,
+    samples: np.ndarray | None = None,
     keyframes: int = 12,
     options: dict[str, str] | None = None,
 ) -> bytes:
@@ -56,7 +57,7 @@ def video(
             file.mux(pictures.encode(frame))
         file.mux(pictures.encode())
         if tones is not None:
-            write_sound(file, tones, tone(seconds))
+            write_sound(file, tones, tone(seconds) if samples is None else samples)
     return out.getvalue()
 
 

@@ -17,6 +17,7 @@ from postscope.backend import work
 from postscope.backend.banks.live import LiveBanks
 from postscope.backend.blobs import BlobStore, open_blobs
 from postscope.backend.database import Clock, Database, utc_now
+from postscope.backend.duplicates.opening import MediaOpener
 from postscope.backend.errors import BadSettings, NotReady
 from postscope.backend.fetching import Fetcher, FetchLimits
 from postscope.backend.fingerprinting.indexes import FingerprintIndexes
@@ -200,20 +201,36 @@ class Runtime:
             reader = self.reader
         except EncoderError as error:
             raise NotReady(f"media cannot be understood: {error}", code="model_not_ready") from error
-        sandbox = Sandbox(
-            size=media.decoder_processes,
-            memory_bytes=media.decoder_memory_mb * 1024**2,
-            threads=media.decoder_threads + 1,
+        sandbox = self._sandbox(media.decoder_processes)
+        return Understander(sandbox, hearing=hearing, reader=reader, limits=self._media_limits(media.max_frames))
+
+    @cached_property
+    def opener(self) -> MediaOpener:
+        """Takes media apart that are only asked about, in one process of its own."""
+        asked = self.settings.duplicates
+
+        def make() -> Understander:
+            limits = self._media_limits(asked.check_frames)
+            return Understander(self._sandbox(1), hearing=None, reader=None, limits=limits)
+
+        return MediaOpener(make, seconds=asked.check_seconds)
+
+    def _sandbox(self, processes: int) -> Sandbox:
+        media = self.settings.media
+        return Sandbox(
+            size=processes, memory_bytes=media.decoder_memory_mb * 1024**2, threads=media.decoder_threads + 1
         )
-        limits = MediaLimits(
+
+    def _media_limits(self, frames: int) -> MediaLimits:
+        media = self.settings.media
+        return MediaLimits(
             max_duration=media.max_duration_seconds,
             max_pixels=media.max_pixels,
-            max_frames=media.max_frames,
+            max_frames=frames,
             frame_every=media.frame_every_seconds,
             frame_side=media.frame_side,
             threads=media.decoder_threads,
         )
-        return Understander(sandbox, hearing=hearing, reader=reader, limits=limits)
 
     def stop_understanding(self) -> None:
         """End what takes media apart; what is under way is handed back."""
@@ -291,6 +308,8 @@ class Runtime:
     def close(self) -> None:
         """Give everything back."""
         self.stop_understanding()
+        if "opener" in self.__dict__:
+            self.opener.close()
         self.models.close()
         if "store" in self.__dict__:
             self.store.close()

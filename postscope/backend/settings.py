@@ -185,6 +185,12 @@ class DuplicateSettings(_Group):
     look_alike_score: Annotated[float, Field(ge=0, le=1)] = Field(
         0.8, description="relevance, as in a search, from which another post is a look-alike"
     )
+    check_seconds: Annotated[float, Field(ge=5, le=120)] = Field(
+        20.0, description="for a video or sound that is only asked about, while the caller waits"
+    )
+    check_frames: Annotated[int, Field(ge=3, le=200)] = Field(
+        32, description="frames of such a video that are compared; each takes some 50 ms"
+    )
 
 
 class SpeechSettings(_Group):

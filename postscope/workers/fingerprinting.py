@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.duplicates.asking import picture_in
 from postscope.backend.duplicates.assigning import leave
@@ -19,10 +20,13 @@ from postscope.backend.fingerprinting.making import Made
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, MediaFrame, MediaPart, Post
 from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.understand import NoPrint
 
 if TYPE_CHECKING:
     from postscope.workers.enrichment import EnrichBatch
 
+LISTEN_SECONDS: Final = 60.0
+"""For the decoding of one sound; a longer one is known by what was decoded until then."""
 FRAMES_LOOKED_AT: Final = 8
 """Frames of a video that features are kept of: enough to tell a crop, and a tenth of the room of all."""
 
@@ -69,7 +73,15 @@ def _of_post(runtime: Runtime, post: Post, media: Sequence[Media], content: byte
         try:
             data = runtime.blobs.get(medium.sha256)
             made += making.of_file(data, medium.id)
-            made += _of_medium(runtime, medium, data)
+            if medium.kind != "audio":
+                made += _of_medium(runtime, medium, data)
+            if medium.kind in ("video", "audio") and medium.understood_at is not None:
+                sound = _of_sound(runtime, medium)
+                if isinstance(sound, Failure):
+                    # A video without a sound is told by its frames.
+                    failures += [sound] if medium.kind == "audio" and medium.state != "failed" else []
+                else:
+                    made += sound
             failures += _not_comparable(runtime, medium)
         except (BlobMissing, BlobCorrupt) as error:
             failures.append(Failure(medium.id, "file_lost", f"the stored file cannot be read: {error}"))
@@ -83,8 +95,6 @@ def _of_post(runtime: Runtime, post: Post, media: Sequence[Media], content: byte
 
 def _not_comparable(runtime: Runtime, medium: Media) -> list[Failure]:
     """Media of which no copy but the same file would be recognised."""
-    if medium.kind == "audio":
-        return [Failure(medium.id, "sound_not_compared", "of a sound only the same file is recognised")]
     if medium.kind != "video" or medium.understood_at is None:
         return []
     with runtime.database.session() as session:
@@ -96,10 +106,18 @@ def _not_comparable(runtime: Runtime, medium: Media) -> list[Failure]:
 
 
 def _of_medium(runtime: Runtime, medium: Media, data: bytes) -> list[Made]:
-    if medium.kind in ("video", "audio"):
+    if medium.kind == "video":
         return _of_frames(runtime, medium)
     picture = picture_in(runtime, medium.sha256 or "", lambda: data)
     return [*making.of_picture(picture, medium.id), making.of_look(picture, medium.id)]
+
+
+def _of_sound(runtime: Runtime, medium: Media) -> list[Made] | Failure:
+    with as_file(runtime.blobs, medium.sha256 or "") as file:
+        found = runtime.understander.listen(file, seconds=LISTEN_SECONDS)
+    if isinstance(found, NoPrint):
+        return Failure(medium.id, found.code, found.reason)
+    return making.of_sound(found, medium.id)
 
 
 def _of_frames(runtime: Runtime, medium: Media) -> list[Made]:

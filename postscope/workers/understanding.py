@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO, cast
 
+from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.loose_blobs import loosen_blobs
 from postscope.backend.runtime import Runtime
@@ -59,7 +58,7 @@ def _understand(runtime: Runtime, medium: Media, seconds: float) -> Understood:
     if seconds < LEAST_SECONDS:
         return _nothing(kind, "too_slow", "the time for the media of this post was over before it")
     try:
-        with _as_file(runtime, medium.sha256 or "") as file:
+        with as_file(runtime.blobs, medium.sha256 or "") as file:
             mime = medium.mime or ""
             return runtime.understander.understand(file, _kind(medium, file), mime, seconds=seconds)
     except (BlobMissing, BlobCorrupt) as error:
@@ -100,18 +99,3 @@ def _nothing(kind: MediaKind, code: str, reason: str) -> Understood:
         "words" if kind == "image" else "frames" if kind == "video" else "speech", "failed", code, reason
     )
     return Understood(kind, reports=[part])
-
-
-@contextlib.contextmanager
-def _as_file(runtime: Runtime, sha256: str) -> Iterator[BinaryIO]:
-    """A blob as an open file of the system, which another process can be given."""
-    with runtime.blobs.open(sha256) as stream:
-        try:
-            stream.fileno()
-        except OSError:
-            with tempfile.TemporaryFile(prefix="medium-") as copy:
-                shutil.copyfileobj(stream, copy)
-                copy.flush()
-                yield cast(BinaryIO, copy)
-        else:
-            yield stream

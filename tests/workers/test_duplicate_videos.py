@@ -13,12 +13,14 @@ import av
 import pytest
 from PIL import Image
 
+from postscope.backend.duplicates.checking import check
 from postscope.backend.duplicates.reading import copies_of
 from postscope.backend.runtime import Runtime
+from postscope.backend.searching.requests import QueryImage
 from postscope.backend.tables import DuplicateMember
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
-from tests import av_files
+from tests import av_files, sounds
 from tests.workers.conftest import Desk
 from tests.workers.test_duplicates import at, group_of, models, photo  # noqa: F401
 from tests.workers.test_understanding import ColourReader, reader  # noqa: F401
@@ -68,13 +70,60 @@ def test_copies_of_a_video_are_found_with_their_offset(runtime: Runtime, desk: D
         [evidence] = session.get_one(DuplicateMember, part).evidence
         assert copies_of(session, other, limit=10).verdict == "no_copy"
     assert evidence["part"] == "video"
+    asked = film((77, 90, 101), crf=30)
+    with runtime.database.session() as session:
+        kept = add_upload(session, runtime.blobs, io.BytesIO(asked), max_bytes=10**8, now=runtime.clock())
+    checked = check(runtime, None, [], [QueryImage(upload_id=kept.id)])
+    assert set(checked.copies) == {whole, part, mirror}
+    assert checked.verdict == "copy"
     assert evidence["detail"]["offset_seconds"] == pytest.approx(4.0, abs=0.5)
     assert "trimmed" in evidence["changes"]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("reader")
-def test_a_broken_video_and_a_sound_could_not_be_checked(runtime: Runtime, desk: Desk) -> None:
+def test_copies_of_a_sound_are_found_in_sounds_and_videos(runtime: Runtime, desk: Desk, models: Path) -> None:  # noqa: F811
+    shutil.copytree(models, runtime.settings.model_cache, dirs_exist_ok=True)
+
+    def post(number: int, data: bytes) -> UUID:
+        with runtime.database.session() as session:
+            kept = add_upload(session, runtime.blobs, io.BytesIO(data), max_bytes=10**8, now=runtime.clock())
+        media = [{"upload_id": str(kept.id)}]
+        return desk.post({"external_id": str(number), "created_at": at(number), "media": media})[0]
+
+    def song(kind: str, part: sounds.Sound) -> bytes:
+        return av_files.sound(kind, sounds.samples(part, av_files.SAMPLES))
+
+    first = sounds.melody(1, 10)
+    whole = post(1, song("wav", first))
+    part = post(2, song("mp3", sounds.cut(first, 2.5, 9.0) * 0.2))
+    other = post(3, song("opus", sounds.melody(2, 8)))
+    in_video = post(4, av_files.video(seconds=8, samples=sounds.samples(first, av_files.SAMPLES)))
+    desk.run(*EVERYTHING)
+    assert group_of(runtime, part) == (whole, {whole, part, in_video})
+    assert group_of(runtime, other) == (None, set())
+    with runtime.database.session() as session:
+        [evidence] = session.get_one(DuplicateMember, part).evidence
+        assert copies_of(session, other, limit=10).verdict == "no_copy"
+    assert evidence["part"] == "audio"
+    assert evidence["detail"]["offset_seconds"] == pytest.approx(2.5, abs=0.3)
+    assert evidence["detail"]["matched_seconds"] == pytest.approx(6.5, abs=1.0)
+    assert "trimmed" in evidence["changes"]
+    # content that is not stored
+    with runtime.database.session() as session:
+        asked = [
+            add_upload(session, runtime.blobs, io.BytesIO(data), max_bytes=10**8, now=runtime.clock()).id
+            for data in (song("opus", sounds.cut(first, 1, 8)), song("wav", first * 0))
+        ]
+    found = check(runtime, None, [], [QueryImage(upload_id=one) for one in asked])
+    assert set(found.copies) == {whole, part, in_video}
+    assert found.verdict == "copy"
+    assert [(medium.position, medium.code) for medium in found.unreadable] == [(1, "sound_silent")]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("reader")
+def test_a_broken_video_and_a_short_sound_could_not_be_checked(runtime: Runtime, desk: Desk) -> None:
     posts = []
     whole = av_files.video(sound=False)
     for number, data in enumerate((whole[: len(whole) // 2], av_files.sound("wav"))):

@@ -171,6 +171,8 @@ def _why_unchecked(medium: Media, hashes: Sequence[Hashed], failure: keeping.Fai
         return Unchecked(
             "media", medium.position, medium.error_code or "failed", medium.error or "the file cannot be had"
         )
+    if medium.kind == "audio":
+        return Unchecked("media", medium.position, "sound_not_compared", "of a sound the banks know only the same file")
     if not any(row.kind == "pdq" for row in hashes):
         return Unchecked("media", medium.position, "not_decoded", "what it shows has no fingerprint")
     return None

@@ -14,27 +14,31 @@ from postscope.backend.blobs import BlobCorrupt, BlobMissing
 from postscope.backend.fingerprinting import making
 from postscope.backend.fingerprinting.pictures import Picture, picture_of
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Media, MediaFrame, Post
+from postscope.backend.tables import FingerprintRow, Media, MediaFrame, Post
+from postscope.indexing.copies import sounds
 from postscope.indexing.copies.texts import TextPrint, text_print
 from postscope.indexing.copies.videos import Frames, frames_of
 from postscope.indexing.media.errors import MediaError
+from postscope.indexing.sound_prints import SoundPrint, unpack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AskedMedium:
-    """One medium: a picture, or the frames of a video.
+    """One medium: a picture, the frames of a video, or a sound.
 
     Attributes:
         position: its place among the media that were given.
         sha256: of its file.
-        pictures: one of a still image, or one of each frame.
-        frames: of a video; None of a still image.
+        pictures: one of a still image, or one of each frame; none of a sound.
+        frames: of a video; None of a still image or sound.
+        sound: of a sound or a video that has one; None where it cannot be told by it.
     """
 
     position: int
     sha256: str
     pictures: tuple[Picture, ...]
     frames: Frames | None = None
+    sound: SoundPrint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +105,22 @@ def _asked_medium(runtime: Runtime, medium: Media) -> AskedMedium:
         picture = picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
         return AskedMedium(medium.position, sha256, (picture,))
     with runtime.database.session() as session:
-        frames = frames_in(session, medium.id)
+        frames, sound = frames_in(session, medium.id), sound_in(session, medium.id)
+    if medium.kind == "audio":
+        return AskedMedium(medium.position, sha256, (), None, sound)
     pictures = tuple(picture_in(runtime, frame.sha256, partial(runtime.blobs.get, frame.sha256)) for frame in frames)
-    return asked_video(medium.position, sha256, pictures, [f.seconds for f in frames], medium.duration_seconds)
+    return asked_video(medium.position, sha256, pictures, [f.seconds for f in frames], medium.duration_seconds, sound)
 
 
 def asked_video(
-    position: int, sha256: str, pictures: tuple[Picture, ...], seconds: Sequence[float], duration: float | None
+    position: int,
+    sha256: str,
+    pictures: tuple[Picture, ...],
+    seconds: Sequence[float],
+    duration: float | None,
+    sound: SoundPrint | None,
 ) -> AskedMedium:
-    """A video by its frames."""
+    """A video by its frames, and by its sound where it has one."""
     frames = frames_of(
         seconds,
         [picture.asked.turned[0] for picture in pictures],
@@ -117,7 +128,14 @@ def asked_video(
         duration or max(seconds, default=0.0),
         [picture.asked.turned for picture in pictures],
     )
-    return AskedMedium(position, sha256, pictures, frames)
+    return AskedMedium(position, sha256, pictures, frames, sound)
+
+
+def sound_in(session: Session, media_id: UUID) -> SoundPrint | None:
+    """The acoustic fingerprint that is kept of a medium."""
+    row = select(FingerprintRow.value).where(FingerprintRow.media_id == media_id, FingerprintRow.kind == sounds.TRACK)
+    packed = session.scalar(row)
+    return None if packed is None else unpack(packed)
 
 
 def frames_in(session: Session, media_id: UUID) -> Sequence[MediaFrame]:

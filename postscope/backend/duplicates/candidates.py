@@ -13,7 +13,7 @@ from postscope.backend.fingerprinting.indexes import owners
 from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow
-from postscope.indexing.copies import scenes
+from postscope.indexing.copies import scenes, sounds
 from postscope.indexing.copies.images import FAR_RADIUS
 from postscope.indexing.fingerprints import ExactText, Shingles
 
@@ -57,6 +57,8 @@ def _near(runtime: Runtime, asked: Asked) -> Iterator[tuple[float, UUID]]:
     yield from _search(runtime, "pdq", [value for picture in pictures for value in picture.asked.turned], FAR_RADIUS)
     codes = [code for picture in pictures for code in picture.codes.asked]
     yield from _search(runtime, scenes.KIND, codes, scenes.RADIUS)
+    heard = [code for medium in asked.media if medium.sound for code in sounds.asked_codes(medium.sound)]
+    yield from _search(runtime, sounds.KIND, heard, sounds.RADIUS)
     shingles = Shingles().fingerprint(asked.text.text)
     if shingles is not None:
         yield from _search(runtime, Shingles.kind, [shingles.value], SHINGLE_RADIUS)

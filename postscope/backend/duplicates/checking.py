@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
 from uuid import UUID
 
+from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobError
-from postscope.backend.duplicates.asking import Asked, AskedMedium, Unreadable, picture_in
+from postscope.backend.duplicates.asking import Asked, AskedMedium, Unreadable, asked_video, picture_in
 from postscope.backend.duplicates.assigning import matches_of
 from postscope.backend.duplicates.matching import Matched
 from postscope.backend.duplicates.reading import Verdict, groups_of
@@ -19,6 +23,9 @@ from postscope.backend.searching.requests import QueryImage
 from postscope.backend.tables import Upload
 from postscope.indexing.copies.texts import text_print
 from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.inspect import inspect_media
+from postscope.indexing.media.sandbox.pool import SandboxDown
+from postscope.indexing.sound_prints import SoundPrint
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +44,43 @@ class Checked:
     unreadable: tuple[Unreadable, ...]
 
 
-def check(runtime: Runtime, text: str | None, images: Sequence[QueryImage]) -> Checked:
+def check(
+    runtime: Runtime, text: str | None, images: Sequence[QueryImage], media: Sequence[QueryImage] = ()
+) -> Checked:
     """Find posts that this content is a copy of.
+
+    Args:
+        runtime: of this process.
+        text: may be without words.
+        images: still pictures.
+        media: of any kind; their positions go on where those of the images end.
 
     Raises:
         Invalid: an upload that is named does not exist.
     """
-    media: list[AskedMedium] = []
+    found: list[AskedMedium] = []
     broken: list[Unreadable] = []
-    for position, image in enumerate(images):
+    given = [*((image, "images", n) for n, image in enumerate(images)), *((m, "media", n) for n, m in enumerate(media))]
+    for position, (origin, field, place) in enumerate(given):
         try:
-            media.append(_medium(runtime, image, position))
+            with _file(runtime, origin, f"{field}.{place}.upload_id") as file:
+                if field == "images":
+                    medium: AskedMedium | Unreadable = _picture(runtime, file.read(), position)
+                else:
+                    medium = _medium(runtime, file, position)
+            if isinstance(medium, Unreadable):
+                broken.append(medium)
+            else:
+                found.append(medium)
         except FetchError as error:
             broken.append(Unreadable(position, error.code, error.reason))
         except MediaError as error:
             broken.append(Unreadable(position, error.code, error.reason))
         except BlobError as error:
             broken.append(Unreadable(position, "file_lost", f"its file cannot be read: {error}"))
-    asked = Asked(text_print(text or ""), tuple(media), tuple(broken))
+        except SandboxDown as error:
+            broken.append(Unreadable(position, "no_decoder", str(error)))
+    asked = Asked(text_print(text or ""), tuple(found), tuple(broken))
     with runtime.database.session() as session:
         matched = matches_of(runtime, session, asked, members=True)
         best = dict(sorted(matched.items(), key=lambda item: (-item[1].score, item[0])))
@@ -63,20 +89,41 @@ def check(runtime: Runtime, text: str | None, images: Sequence[QueryImage]) -> C
     return Checked(verdict, best, groups, asked.unreadable)
 
 
-def _medium(runtime: Runtime, image: QueryImage, position: int) -> AskedMedium:
-    data = _bytes(runtime, image, position)
+def _medium(runtime: Runtime, file: BinaryIO, position: int) -> AskedMedium | Unreadable:
+    data = file.read()
+    info = inspect_media(data, max_bytes=runtime.settings.media.max_bytes)
+    if info.kind == "image":
+        return _picture(runtime, data, position)
+    opened = runtime.opener.open(file, info.kind, info.mime)
+    if opened.problem is not None:
+        return Unreadable(position, opened.problem.code, opened.problem.reason)
+    sha256, sound = hashlib.sha256(data).hexdigest(), opened.sound if isinstance(opened.sound, SoundPrint) else None
+    if not opened.shown.frames:
+        return AskedMedium(position, sha256, (), None, sound)
+    pictures = []
+    for _, jpeg in opened.shown.frames:
+        with runtime.gate.query():
+            pictures.append(picture_in(runtime, hashlib.sha256(jpeg).hexdigest(), partial(bytes, jpeg)))
+    seconds = [second for second, _ in opened.shown.frames]
+    return asked_video(position, sha256, tuple(pictures), seconds, opened.shown.duration, sound)
+
+
+def _picture(runtime: Runtime, data: bytes, position: int) -> AskedMedium:
     sha256 = hashlib.sha256(data).hexdigest()
     with runtime.gate.query():
         picture = picture_in(runtime, sha256, lambda: data)
     return AskedMedium(position, sha256, (picture,))
 
 
-def _bytes(runtime: Runtime, image: QueryImage, position: int) -> bytes:
-    if image.url is not None:
-        with runtime.fetcher.fetch(image.url) as fetched:
-            return fetched.path.read_bytes()
+@contextmanager
+def _file(runtime: Runtime, given: QueryImage, field: str) -> Iterator[BinaryIO]:
+    if given.url is not None:
+        with runtime.fetcher.fetch(given.url) as fetched, fetched.path.open("rb") as file:
+            yield file
+        return
     with runtime.database.session() as session:
-        upload = session.get(Upload, image.upload_id)
+        upload = session.get(Upload, given.upload_id)
     if upload is None:
-        raise Invalid.of(f"images.{position}.upload_id", "there is no such upload")
-    return runtime.blobs.get(upload.sha256)
+        raise Invalid.of(field, "there is no such upload")
+    with as_file(runtime.blobs, upload.sha256) as file:
+        yield file

@@ -14,24 +14,28 @@ from sqlalchemy.orm import Session
 from postscope.backend.duplicates.asking import Asked, AskedMedium
 from postscope.backend.fingerprinting.making import LOOK
 from postscope.backend.tables import FingerprintRow, Media, Post
-from postscope.indexing.copies import scenes
+from postscope.indexing.copies import scenes, sounds
 from postscope.indexing.copies.images import KeptImage, compare_images
 from postscope.indexing.copies.looks import unpack
+from postscope.indexing.copies.sounds import compare_sounds
 from postscope.indexing.copies.texts import TextPrint, compare_texts, text_print
 from postscope.indexing.copies.verdicts import CopyVerdict, Part
 from postscope.indexing.copies.videos import Frames, compare_videos, frames_of
+from postscope.indexing.sound_prints import SoundPrint
+from postscope.indexing.sound_prints import unpack as unpack_sound
 
-_KINDS: Final = ("pdq", scenes.KIND, LOOK)
+_KINDS: Final = ("pdq", scenes.KIND, LOOK, sounds.TRACK)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptMedium:
-    """One medium of a kept post: a picture or the frames of a video; neither where nothing could be made of it."""
+    """One medium of a kept post: a picture, the frames of a video, a sound; none where nothing could be made of it."""
 
     position: int
     sha256: str
     image: KeptImage | None
     frames: Frames | None
+    sound: SoundPrint | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,24 +96,28 @@ def compare(asked: Asked, kept: KeptPost, *, pdq_radius: int) -> Matched | None:
         found.append(_evidence(text, None, None))
     for medium in asked.media:
         for other in kept.media:
-            verdict = _compare_media(medium, other, pdq_radius)
-            if verdict is not None:
-                found.append(_evidence(verdict, medium.position, other.position))
+            verdicts = _compare_media(medium, other, pdq_radius)
+            found += [_evidence(verdict, medium.position, other.position) for verdict in verdicts]
     if not found:
         return None
     found.sort(key=lambda item: -item["score"])
     return Matched(found[0]["score"], tuple(found))
 
 
-def _compare_media(medium: AskedMedium, other: KeptMedium, pdq_radius: int) -> CopyVerdict | None:
+def _compare_media(medium: AskedMedium, other: KeptMedium, pdq_radius: int) -> list[CopyVerdict]:
     if medium.sha256 == other.sha256:
-        part: Part = "image" if medium.frames is None else "video"
-        return CopyVerdict(part, 1.0, (), (), {"same_file": True})
-    if medium.frames is not None and other.frames is not None:
-        return compare_videos(medium.frames, other.frames)
-    if medium.frames is None and other.image is not None:
-        return compare_images(medium.pictures[0].asked, other.image, radius=pdq_radius)
-    return None
+        part: Part = "video" if medium.frames is not None else "image" if medium.pictures else "audio"
+        return [CopyVerdict(part, 1.0, (), (), {"same_file": True})]
+    if medium.frames is None and medium.pictures:
+        still = compare_images(medium.pictures[0].asked, other.image, radius=pdq_radius) if other.image else None
+        return [still] if still is not None else []
+    seen = None
+    if medium.frames is not None and other.frames is not None and len(medium.frames.seconds):
+        seen = compare_videos(medium.frames, other.frames)
+        if seen is None:
+            return []  # two videos that show different things may well have the same music
+    heard = compare_sounds(medium.sound, other.sound) if medium.sound and other.sound else None
+    return [verdict for verdict in (seen, heard) if verdict is not None]
 
 
 def _evidence(verdict: CopyVerdict, this: int | None, other: int | None) -> dict[str, Any]:
@@ -145,7 +153,9 @@ def _turned(item: dict[str, Any]) -> dict[str, Any]:
 def _medium(medium: Media, rows: Sequence[FingerprintRow]) -> KeptMedium:
     sha256 = medium.sha256 or ""
     if medium.kind in ("video", "audio"):
-        return KeptMedium(medium.position, sha256, None, _frames(rows, medium.duration_seconds))
+        track = next((row.value for row in rows if row.kind == sounds.TRACK), None)
+        sound = None if track is None else unpack_sound(track)
+        return KeptMedium(medium.position, sha256, None, _frames(rows, medium.duration_seconds), sound)
     by_kind: Mapping[str, FingerprintRow] = {row.kind: row for row in rows}
     pdq, look = by_kind.get("pdq"), by_kind.get(LOOK)
     if pdq is None:

@@ -14,7 +14,7 @@ from postscope.backend.database import Database
 from postscope.backend.tables import FingerprintRow
 from postscope.indexing.hamming import HammingIndex, Near, Rows
 
-INDEXED = ("pdq", "shingles", "scene")
+INDEXED = ("pdq", "shingles", "scene", "sound")
 """Kinds that are looked up by nearness."""
 
 

@@ -9,12 +9,13 @@ from uuid import UUID
 from PIL import Image
 
 from postscope.backend.fingerprinting.pictures import Picture
-from postscope.indexing.copies import scenes
+from postscope.indexing.copies import scenes, sounds
 from postscope.indexing.fingerprints import PDQ_SIDE, ExactText, FileHash, Fingerprinter, Pdq, Shingles
 from postscope.indexing.media.image import open_image
+from postscope.indexing.sound_prints import SoundPrint
 
 LOOK: Final = "look"
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Raised whenever a fingerprint of the same content changes: all are then made again."""
 
 _FILES: Final[tuple[Fingerprinter[bytes], ...]] = (FileHash("sha256"), FileHash("md5"))
@@ -69,6 +70,14 @@ def of_picture(picture: Picture, media_id: UUID, **frame: Any) -> list[Made]:
 def of_look(picture: Picture, media_id: UUID, **frame: Any) -> Made:
     """What edited copies of a picture are told by for sure; 18 kB."""
     return Made(LOOK, picture.asked.look.less().pack(), 100, media_id, **frame)
+
+
+def of_sound(sound: SoundPrint, media_id: UUID) -> list[Made]:
+    """All that a sound is looked up by and told by."""
+    return [
+        Made(sounds.TRACK, sound.pack(), 100, media_id),
+        *(Made(sounds.KIND, code, 100, media_id, seconds=second) for second, code in sounds.kept_codes(sound)),
+    ]
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:

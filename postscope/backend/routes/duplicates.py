@@ -87,7 +87,7 @@ class DuplicatesOut(BaseModel):
 
 
 class CheckIn(BaseModel):
-    """Content that is not stored: a text, images, or both."""
+    """Content that is not stored: a text, images, videos, sounds."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -99,12 +99,15 @@ class CheckIn(BaseModel):
 
     text: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
     images: Annotated[list[QueryImage], Field(max_length=10)] = []
+    media: Annotated[list[QueryImage], Field(max_length=4)] = Field(
+        [], description="of any kind, videos and sounds too; numbered in the answer after the images"
+    )
     look_alikes: Annotated[int, Field(ge=0, le=50)] = 10
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.text or "").strip() and not self.images:
-            raise ValueError("give a text or images")
+        if not (self.text or "").strip() and not self.images and not self.media:
+            raise ValueError("give a text, images or media")
         return self
 
 
@@ -209,9 +212,11 @@ def read_duplicates(
 
 @router.post("/v1/duplicates/check", summary="Whether content that is not stored is a copy")
 def check_content(body: CheckIn, request: Request, caller: Reader) -> DuplicatesOut:
-    """Posts that a text or images are copies of, or look like. Nothing is kept of what is given."""
+    """Posts that a text or media are copies of, or that a text or images look like. Nothing is kept of what is given.
+
+    A video or sound is taken apart while you wait; one that takes too long could not be checked."""
     runtime = runtime_of(request)
-    found = checking.check(runtime, body.text, body.images)
+    found = checking.check(runtime, body.text, body.images, body.media)
     readable = [image for place, image in enumerate(body.images) if place not in {u.position for u in found.unreadable}]
     like = like_content(runtime, body.text, readable, set(found.copies), limit=body.look_alikes, key_id=caller.key_id)
     best = next(iter(found.copies), None)

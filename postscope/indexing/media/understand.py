@@ -29,6 +29,7 @@ from postscope.indexing.media.parts import (
 )
 from postscope.indexing.media.sandbox.pool import Sandbox
 from postscope.indexing.media.sniff import IMAGE_TYPES
+from postscope.indexing.sound_prints import REASONS, SoundPrint, unpack
 
 PROBE_SECONDS: Final = 20.0
 READ_SIDE: Final = 640
@@ -100,6 +101,14 @@ class Understood:
         return broken[0] if broken and not useful and self.kind != "image" else None
 
 
+@dataclass(frozen=True, slots=True)
+class NoPrint:
+    """Why a sound cannot be told by how it sounds: a code for machines, and a sentence for people."""
+
+    code: str
+    reason: str
+
+
 class Understander:
     """Takes media apart. Safe to use from several threads.
 
@@ -139,6 +148,30 @@ class Understander:
             self._words_in_frames(found)
             return found
         return self._container(file, kind, ends)
+
+    def listen(self, file: BinaryIO, *, seconds: float) -> SoundPrint | NoPrint:
+        """The acoustic fingerprint of a sound, or of a video's sound track.
+
+        Args:
+            file: an open file of the system.
+            seconds: for all of it; what was decoded until then counts.
+
+        Raises:
+            SandboxDown: no process can be started here.
+        """
+        params = {"max_duration": self._limits.max_duration, "seconds": max(seconds - _GRACE, 1.0)}
+        try:
+            *packed, (done, _) = self._sandbox.run("sound_print", file.fileno(), params, seconds=seconds)
+            if packed:
+                return unpack(packed[0][1])
+        except MediaError as error:
+            return NoPrint(error.code, error.reason)
+        except ValueError as error:  # the other process may say anything
+            return NoPrint(CorruptMedia.code, str(error))
+        for code, reason in REASONS.items():
+            if code == done.get("lack"):
+                return NoPrint(code, reason)
+        return NoPrint("no_sound", "it has no sound")
 
     def close(self) -> None:
         """End all processes; whoever waits for one hears ``SandboxDown``."""

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from postscope.indexing.media.decoding.container import check_codec, opened
-from postscope.indexing.media.decoding.sound import SoundLimits, decode_sound
+from postscope.indexing.media.decoding.sound import RATE, SoundLimits, decode_sound
 from postscope.indexing.media.decoding.video import FrameLimits, animated_frames, video_frames
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import open_image
+from postscope.indexing.sound_prints import SoundListener, SoundPrint
 
 Emit = Callable[[dict[str, Any], bytes], None]
 Job = Callable[[int, dict[str, Any], Emit], dict[str, Any]]
@@ -43,6 +44,20 @@ def sound(file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {"problem": found.problem, "duration": found.duration}
 
 
+def sound_print(file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """The acoustic fingerprint of the first sound track, packed; or the ``lack`` for which there is none."""
+    track = about(file, {}, emit)["audio"]
+    if track is None:
+        return {"lack": "no_sound"}
+    listener = SoundListener(RATE)
+    decode_sound(file, SoundLimits(**params), listener.hear)
+    found = listener.result()
+    if not isinstance(found, SoundPrint):
+        return {"lack": found}
+    emit({}, found.pack())
+    return {"lack": None}
+
+
 def picture(file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """A still picture: RGB, row by row."""
     with open(file, "rb", closefd=False) as stream:
@@ -57,7 +72,7 @@ def open_jobs() -> dict[str, Job]:
     """By their names. Libraries are imported now, not at the first file."""
     import av  # noqa: F401
 
-    return {"about": about, "frames": frames, "sound": sound, "picture": picture}
+    return {"about": about, "frames": frames, "sound": sound, "sound_print": sound_print, "picture": picture}
 
 
 def _is_cover(stream: Any) -> bool:
