@@ -85,9 +85,10 @@ def compare_sounds(asked: SoundPrint, kept: SoundPrint) -> CopyVerdict | None:
             break
     if best is None:
         return None
-    for change in (-0.02, -0.015, -0.01, -0.005, 0.005, 0.01, 0.015, 0.02):
-        speed = best.speed + change
-        finer = _best_stretch(_played(_signs(asked), speed, best.semitones), other, speed, best.semitones)
+    near, semitones = best.speed, best.semitones
+    for step in range(-6, 7):
+        speed = near + step / 200
+        finer = _best_stretch(_played(_signs(asked), speed, semitones), other, speed, semitones)
         best = _better(best, finer) or best
     share = _share(best, asked, kept)
     if share < LEAST_SHARE or best.agreement < LEAST_AGREEMENT or best.weight < LEAST_WEIGHT:
