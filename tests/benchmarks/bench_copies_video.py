@@ -1,9 +1,9 @@
 """Edited copies of videos and sounds: recall, offset error and false pairs of what the project ships.
 
-Run as ``python -m tests.benchmarks.bench_copies_video``. Twelve short videos move over drawn pictures; each is edited in
-seven ways, and all of them are asked about against all originals. Twelve melodies and, where espeak-ng is installed, six
-spoken texts are edited in eleven ways. With ``speech`` as argument the spoken ones are transcribed too, and the copies
-found by their transcripts are counted beside those found by the fingerprint.
+Run as ``python -m tests.benchmarks.bench_copies_video``. Twelve short videos move over drawn pictures; each is edited
+in seven ways, and all of them are asked about against all originals. Twelve melodies and, where espeak-ng is installed,
+six spoken texts are edited in eleven ways. With ``speech`` as argument the spoken ones are transcribed too, and the
+copies found by their transcripts are counted beside those found by the fingerprint.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from tests.sounds import RATE, Sound, cut, faster, melody, samples
 VIDEOS, SECONDS, FPS, SIZE = 12, 12.0, 6, (256, 192)
 Edit = tuple[str, float | None]
 TEXTS = (
-    "The ferry to the island leaves at nine in the morning, and again at noon if the tide allows it. Bring warm clothes.",
-    "Yesterday the council decided to close the old bridge. Heavy traffic will be sent through the north of the town.",
-    "Bake the bread for forty minutes, then let it rest on a rack. The crust should be dark and sound hollow inside.",
-    "A storm brought down four trees in the park last night. Nobody was hurt, but the gate will stay closed this week.",
-    "The library opens a reading room for children on Monday. There will be stories and a small exhibition of drawings.",
-    "Two brothers from the valley built a boat of bottles and rowed it down the river. They hope to reach the sea soon.",
+    "The ferry to the island leaves at nine in the morning, and again at noon if the tide allows.",
+    "Yesterday the council decided to close the old bridge. Traffic will be sent through the north of the town.",
+    "Bake the bread for forty minutes, then let it rest on a rack. The crust should be dark and hollow inside.",
+    "A storm brought down four trees in the park last night. Nobody was hurt, but the gate stays closed this week.",
+    "The library opens a reading room for children on Monday. There will be stories and an exhibition of drawings.",
+    "Two brothers from the valley built a boat of bottles and rowed it down the river. They hope to reach the sea.",
 )
 
 
