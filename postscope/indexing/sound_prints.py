@@ -78,7 +78,7 @@ def unpack(data: bytes) -> SoundPrint:
     if len(data) % BYTES:
         raise ValueError(f"a sound's fingerprint has {BYTES} bytes a row, not {len(data)} in all")
     bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(-1, BYTES), axis=1).astype(bool)
-    return SoundPrint(bits, bits.any(axis=1))
+    return SoundPrint(bits, np.asarray(bits.any(axis=1), np.bool_))
 
 
 class SoundListener:
@@ -142,7 +142,7 @@ def _print(energy: Samples, heard: Bits) -> SoundPrint | Problem:
     change = np.zeros_like(slope)
     change[_LAG:] = slope[_LAG:] - slope[:-_LAG]
     moving = np.abs(change).mean(axis=1) >= _STEADY
-    told = heard & moving
+    told = np.asarray(heard & moving, np.bool_)
     told[_LAG:] &= heard[:-_LAG]
     least = LEAST_SECONDS * FRAMES_A_SECOND / 2
     if heard.sum() < least:
