@@ -1,9 +1,10 @@
 """Edited copies of videos and sounds: recall, offset error and false pairs of what the project ships.
 
-Run as ``python -m tests.benchmarks.bench_copies_video``. Twelve short videos move over drawn pictures; each is edited
-in seven ways, and all of them are asked about against all originals. Twelve melodies and, where espeak-ng is installed,
-six spoken texts are edited in eleven ways. With ``speech`` as argument the spoken ones are transcribed too, and the
-copies found by their transcripts are counted beside those found by the fingerprint.
+Run as ``python -m tests.benchmarks.bench_copies_video [videos] [melodies] [speech]``. Twelve short videos move over
+pictures of the sample; each is edited in seven ways, and all of them are asked about against all originals. Twelve
+melodies and, where espeak-ng is installed, three spoken texts are edited in eleven ways. With ``speech`` as argument
+the spoken ones are transcribed too, and the copies found by their transcripts are counted beside those found by the
+fingerprint.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from postscope.indexing.copies.videos import Frames, compare_videos, frames_of
 from postscope.indexing.hamming import HammingIndex
 from postscope.indexing.media.decoding.video import FrameLimits, video_frames
 from postscope.indexing.sound_prints import SoundPrint, sound_print
+from postscope.sample import sample_dir
 from tests import av_files
 from tests.sounds import RATE, Sound, cut, faster, melody, samples
 
@@ -41,29 +43,20 @@ TEXTS = (
     "The ferry to the island leaves at nine in the morning, and again at noon if the tide allows.",
     "Yesterday the council decided to close the old bridge. Traffic will be sent through the north of the town.",
     "Bake the bread for forty minutes, then let it rest on a rack. The crust should be dark and hollow inside.",
-    "A storm brought down four trees in the park last night. Nobody was hurt, but the gate stays closed this week.",
-    "The library opens a reading room for children on Monday. There will be stories and an exhibition of drawings.",
-    "Two brothers from the valley built a boat of bottles and rowed it down the river. They hope to reach the sea.",
 )
 
 
-def scene(seed: int) -> Image.Image:
-    """A picture of shapes, larger than a frame, so that the view can wander over it."""
-    rng = np.random.default_rng(seed)
-    picture = Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8)).resize((360, 270), Image.Resampling.BICUBIC)
-    draw = ImageDraw.Draw(picture)
-    for _ in range(14):
-        x, y, w, h = (int(v) for v in rng.integers((0, 0, 15, 15), (330, 240, 110, 90)))
-        colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-        (draw.ellipse if rng.random() < 0.5 else draw.rectangle)((x, y, x + w, y + h), fill=colour)
-    return picture
+def scene(number: int) -> Image.Image:
+    """A picture of the sample, larger than a frame, so that the view can wander over it."""
+    pictures = sorted((sample_dir() / "images").iterdir())
+    return Image.open(pictures[number]).convert("RGB").resize((360, 270))
 
 
 def film(number: int) -> list[Image.Image]:
     """Frames of an original: five scenes, each moving."""
     per, frames = round(SECONDS * FPS / 5), []
     for place in range(5):
-        picture = scene(100 * number + place)
+        picture = scene(5 * number + place)
         frames += [picture.crop((4 * n, 3 * n, 4 * n + 256, 3 * n + 192)) for n in range(per)]
     return frames
 
