@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from sqlalchemy import func
 
 from postscope.backend.auth import Caller, Role
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Run, Topic
+from postscope.backend.tables import Run, Topic, TopicLineage
 from postscope.backend.topics.requests import DiscoverRequest, start
 from postscope.backend.work import Stage
+from postscope.indexing.clustering.density import DensityClusterer
+from postscope.indexing.topics.discovery import discover
+from postscope.indexing.topics.job import Job, Result
 from postscope.indexing.types import Vectors
 from postscope.workers.long_runs import work_runs
 from tests.workers.conftest import Desk, OpenRuntime, encoder, open_runtime  # noqa: F401
@@ -62,6 +67,19 @@ def _compiled() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _computed_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discoveries are computed in this process, by the same code, unless a test is about the child process."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr("postscope.workers.discovering.compute", compute_here)
+
+
+def compute_here(job: Job, *, tell: Callable[[str, float], None], **_: Any) -> Result:
+    """What the child process does, without it."""
+    discover(job, DensityClusterer(), check=tell).save(job.folder)
+    return Result.load(job.folder)
+
+
 @pytest.fixture
 def encoder() -> SmallEncoder:  # noqa: F811
     return SubjectEncoder()
@@ -90,18 +108,34 @@ class TopicDesk(Desk):
         self.run(Stage.INDEX)
         return ids
 
+    def ask(self, **asked: Any) -> UUID:
+        """A discovery that waits for a worker."""
+        with self.runtime.database.session() as session:
+            return start(self.runtime, session, DiscoverRequest(**asked), ANALYST).id
+
     def discover(self, **asked: Any) -> Run:
         """A whole discovery."""
-        with self.runtime.database.session() as session:
-            run = start(self.runtime, session, DiscoverRequest(**asked), ANALYST)
+        run_id = self.ask(**asked)
         work_runs(self.runtime)
+        return self.seen(run_id)
+
+    def seen(self, run_id: UUID) -> Run:
+        """The run as it is now."""
         with self.runtime.database.session() as session:
-            return session.get_one(Run, run.id)
+            return session.get_one(Run, run_id)
 
     def topics(self, layer: str = "topic", *states: str) -> list[Topic]:
         with self.runtime.database.session() as session:
             found = session.query(Topic).filter_by(layer=layer).filter(Topic.state.in_(states or ("active",)))
             return sorted(found, key=lambda topic: topic.name)
+
+    def lineage(self, run: Run) -> Counter[str]:
+        """What the run said became of topics."""
+        with self.runtime.database.session() as session:
+            rows = session.query(TopicLineage).join(
+                Topic, Topic.id == func.coalesce(TopicLineage.to_id, TopicLineage.from_id)
+            )
+            return Counter(row.kind for row in rows.filter(TopicLineage.run_id == run.id, Topic.layer == "topic"))
 
     def topic_of(self, post: UUID) -> UUID | None:
         from postscope.backend.tables import TopicMember

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.topics.conftest import TopicDesk
 
 
+@pytest.mark.slow
 def test_posts_of_three_subjects_become_three_topics_named_by_their_words(desk: TopicDesk) -> None:
     ids = {subject: desk.talk(subject, 40) for subject in ("storm", "match", "bread")}
     run = desk.discover()

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from postscope.backend import audit
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role
+from postscope.backend.tables import Topic, TopicMember
 from postscope.backend.work import Stage
 from tests.conftest import ApiKeyMaker, bearer
 from tests.topics.conftest import TopicDesk
@@ -141,6 +142,38 @@ def test_a_watch_topic_takes_what_is_like_its_words_now_and_as_it_comes_in(desk:
     assert topic in {desk.topic_of(post) for post in fresh}
     api("POST", f"/edits/{made['edit']['id']}/undo", 200)
     assert topic not in {desk.topic_of(post) for post in [*old, *fresh]}
+
+
+def test_sub_topics_that_were_merged_have_their_posts_back_after_an_undo(desk: TopicDesk, api: Api) -> None:
+    ids = desk.talk("storm", 40)
+    desk.discover()
+    topic = mostly(desk, ids)
+    parts = [uuid4(), uuid4()]
+    with desk.runtime.database.session() as session:
+        whole = session.get_one(Topic, topic)
+        for part in parts:
+            session.add(
+                Topic(id=part, space=whole.space, layer="subtopic", kind="discovered", state="active", name="part",
+                      parent_id=topic, centroid=whole.centroid, reach=0.5, created_at=whole.created_at,
+                      updated_at=whole.created_at)
+            )  # fmt: skip
+        session.flush()
+        members = sorted(session.query(TopicMember).filter_by(topic_id=topic), key=lambda member: member.post_id)
+        for n, member in enumerate(members):
+            member.subtopic_id = parts[n % 2]
+        was = {member.post_id: member.subtopic_id for member in members}
+    edit = api("POST", f"/{parts[0]}/merge", 200, {"topic_ids": [str(parts[1])]})
+    assert set(parts_of(desk, topic).values()) == {parts[0]}
+    left = members[0].post_id
+    api("POST", f"/{topic}/exclude", 200, {"post_ids": [str(left)]})
+    api("POST", f"/edits/{edit['id']}/undo", 200)
+    assert parts_of(desk, topic) == {post: part for post, part in was.items() if post != left}
+    assert desk.topic_of(left) is None
+
+
+def parts_of(desk: TopicDesk, topic: UUID) -> dict[UUID, UUID | None]:
+    with desk.runtime.database.session() as session:
+        return {member.post_id: member.subtopic_id for member in session.query(TopicMember).filter_by(topic_id=topic)}
 
 
 def test_bad_edits_name_the_field_and_change_nothing(desk: TopicDesk, subjects: Subjects, api: Api) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import uuid_utils
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Select, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -73,25 +73,20 @@ class Edit:
         )
         if out_of is not None:
             chosen = chosen.where(TopicMember.topic_id == out_of.id)
-        members = list(self.session.scalars(chosen.with_for_update()))
-        if not members:
-            return 0
-        self.session.add(self.row)
-        self.session.flush()
-        self.session.execute(
-            insert(TopicEditPost),
-            [
-                {"edit_id": self.row.id, "post_id": m.post_id, "topic_id": m.topic_id, "subtopic_id": m.subtopic_id,
-                 "strength": m.strength, "corrected_by": m.corrected_by}
-                for m in members
-            ],
-        )  # fmt: skip
+        members = self._noted(chosen)
         for member in members:
             kept_part = to is not None and out_of is not None and to.absorbs and by is None
             member.topic_id, member.assigned_at = to.id if to else None, self.now
             member.subtopic_id = member.subtopic_id if kept_part else None
             member.corrected_by = by or (member.corrected_by if to else None)
             member.strength = 1.0 if by else (member.strength if to else 0.0)
+        return len(members)
+
+    def move_part(self, out_of: Topic, to: Topic) -> int:
+        """Move all posts of a sub-topic to another of the same topic, and note where they were."""
+        members = self._noted(select(TopicMember).where(TopicMember.subtopic_id == out_of.id))
+        for member in members:
+            member.subtopic_id = to.id
         return len(members)
 
     def tell(self, kind: str, *, from_id: uuid.UUID | None, to_id: uuid.UUID | None) -> None:
@@ -111,6 +106,22 @@ class Edit:
         )  # fmt: skip
         self.session.flush()
         return self.row
+
+    def _noted(self, chosen: Select[TopicMember]) -> list[TopicMember]:
+        """The chosen members, locked; an undo will know where they were."""
+        members = list(self.session.scalars(chosen.with_for_update()))
+        if members:
+            self.session.add(self.row)
+            self.session.flush()
+            self.session.execute(
+                insert(TopicEditPost),
+                [
+                    {"edit_id": self.row.id, "post_id": m.post_id, "topic_id": m.topic_id, "subtopic_id": m.subtopic_id,
+                     "strength": m.strength, "corrected_by": m.corrected_by}
+                    for m in members
+                ],
+            )  # fmt: skip
+        return members
 
     def _note(self, topic: Topic, before: dict[str, Any] | None) -> None:
         if str(topic.id) not in self.row.before:
@@ -233,8 +244,9 @@ def undo(session: Session, edit_id: uuid.UUID, *, actor: str, now: datetime) -> 
 
 
 def _put_back(session: Session, edit: TopicEdit, now: datetime) -> None:
-    for topic_id, before in edit.before.items():
-        topic = get(session, uuid.UUID(topic_id), lock=True)
+    topics = [get(session, topic_id, lock=True) for topic_id in edit.touched]
+    for topic in topics:
+        before = edit.before[str(topic.id)]
         topic.updated_at = now
         if before is None:  # it was made by this edit: nobody is to find it again
             topic.state, topic.hidden, topic.pinned = "dead", True, False
@@ -244,6 +256,17 @@ def _put_back(session: Session, edit: TopicEdit, now: datetime) -> None:
             setattr(topic, name, uuid.UUID(value) if name in ("parent_id", "merged_into") and value else value)
     session.flush()
     session.execute(text("DELETE FROM topic_exclusions WHERE edit_id = :edit"), {"edit": edit.id})
+    # A merge of sub-topics left the topics of their posts alone, and so does its undo.
+    session.execute(
+        text(
+            "UPDATE topic_members m SET subtopic_id = e.subtopic_id, assigned_at = :now FROM topic_edit_posts e "
+            "WHERE e.edit_id = :edit AND m.post_id = e.post_id AND m.topic_id = e.topic_id "
+            "AND m.subtopic_id = ANY(CAST(:touched AS uuid[]))"
+        ),
+        {"edit": edit.id, "now": now, "touched": edit.touched},
+    )
+    if all(topic.layer == "subtopic" for topic in topics):
+        return
     session.execute(
         text(
             "UPDATE topic_members m SET topic_id = e.topic_id, subtopic_id = e.subtopic_id, strength = e.strength, "
@@ -271,7 +294,7 @@ def _merge_one(session: Session, edit: Edit, into: Topic, other: Topic) -> int:
     if into.layer == "topic":
         moved = edit.move(None, out_of=other, to=into, by=None)
     elif into.layer == "subtopic":
-        session.execute(update(TopicMember).where(TopicMember.subtopic_id == other.id).values(subtopic_id=into.id))
+        moved = edit.move_part(other, into)
     into.reach = min(into.reach, other.reach)
     other.state, other.merged_into, other.updated_at = "merged", into.id, edit.now
     edit.tell("merge", from_id=other.id, to_id=into.id)

@@ -34,6 +34,8 @@ TIGHT_COSINE: Final = 0.5
 """Mean cosine with the common centre from which points that fall into no clusters are one topic."""
 LARGEST: Final = 0.2
 """A region with more than this share of all points is taken apart where it has parts; one that has none stays whole."""
+FEW: Final = 25
+"""And it has more points than this many least clusters: a small window may well have one subject."""
 PARTED: Final = 4
 """A sub-topic needs a quarter of the points that a topic needs."""
 
@@ -77,7 +79,7 @@ class DensityClusterer:
         )
         check("density", 0.0)
         tree = _spanning_tree(placed)
-        labels = _taken_apart(tree, min_size, LARGEST * len(vectors))
+        labels = _regions(tree, vectors, min_size)
         if labels.max(initial=-1) < 0:
             return (*_one_or_none(vectors), np.full(len(vectors), -1, np.int32))
         others = Neighbours(neighbours.indices[:, 1:], neighbours.cosines[:, 1:])
@@ -100,22 +102,31 @@ def _spanning_tree(placed: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def _extract(
-    tree: npt.NDArray[np.float64], min_size: int, how: str, *, largest: float = np.inf
+    tree: npt.NDArray[np.float64], min_size: int, how: str, *, largest: float = np.inf, single: bool = False
 ) -> tuple[Labels, Strengths]:
     from fast_hdbscan.hdbscan import clusters_from_spanning_tree
 
-    found: tuple[Any, ...] = clusters_from_spanning_tree(
-        tree, min_cluster_size=min_size, cluster_selection_method=how, max_cluster_size=largest
-    )
+    try:
+        found: tuple[Any, ...] = clusters_from_spanning_tree(
+            tree, min_cluster_size=min_size, cluster_selection_method=how, max_cluster_size=largest,
+            allow_single_cluster=single,
+        )  # fmt: skip
+    except KeyError:  # how fast_hdbscan says that no cluster is small enough
+        return np.full(len(tree) + 1, -1, np.int32), np.zeros(len(tree) + 1, np.float32)
     labels = np.asarray(found[0], np.int32)
     strengths = np.nan_to_num(np.asarray(found[1], np.float32))
     return labels, np.where(labels >= 0, np.clip(strengths, 0.0, 1.0), 0.0).astype(np.float32)
 
 
-def _taken_apart(tree: npt.NDArray[np.float64], min_size: int, largest: float) -> Labels:
-    """The regions of HDBSCAN; one of more than ``largest`` points is replaced by the smaller ones that most of it is
-    made of, where there are two or more."""
-    labels, _ = _extract(tree, min_size, "eom")
+def _regions(tree: npt.NDArray[np.float64], vectors: Vectors, min_size: int) -> Labels:
+    """The regions of HDBSCAN; all points may be one only where they lie around one centre."""
+    labels, _ = _extract(tree, min_size, "eom", single=_tightness(vectors) >= TIGHT_COSINE)
+    return _taken_apart(labels, tree, min_size, max(LARGEST * len(vectors), FEW * min_size))
+
+
+def _taken_apart(labels: Labels, tree: npt.NDArray[np.float64], min_size: int, largest: float) -> Labels:
+    """A region of more than ``largest`` points is replaced by the smaller ones that most of it is made of, where there
+    are two or more."""
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     if sizes.max() <= largest:
         return labels
@@ -131,10 +142,19 @@ def _taken_apart(tree: npt.NDArray[np.float64], min_size: int, largest: float) -
 
 def _one_or_none(vectors: Vectors) -> tuple[Labels, Strengths]:
     """Points without a structure: one topic where they are all alike, noise where they are not."""
-    cosines = vectors @ means(vectors, np.zeros(len(vectors), np.int32), 1)[0]
+    cosines = _to_centre(vectors)
     if float(cosines.mean()) < TIGHT_COSINE:
         return np.full(len(vectors), -1, np.int32), np.zeros(len(vectors), np.float32)
     return np.zeros(len(vectors), np.int32), np.clip(cosines, 0.0, 1.0).astype(np.float32)
+
+
+def _tightness(vectors: Vectors) -> float:
+    return float(_to_centre(vectors).mean())
+
+
+def _to_centre(vectors: Vectors) -> npt.NDArray[np.float32]:
+    """Cosine of each point with the common centre."""
+    return np.asarray(vectors @ means(vectors, np.zeros(len(vectors), np.int32), 1)[0], np.float32)
 
 
 def _inside(parts: Labels, labels: Labels) -> Labels:
