@@ -23,6 +23,7 @@ from postscope.backend.tables import Run
 from postscope.backend.work import Stage
 from postscope.workers import duplicates
 from postscope.workers.long_runs import RunContext, work_runs
+from tests import av_files
 from tests.conftest import ApiKeyMaker, bearer
 from tests.workers.conftest import (  # noqa: F401 - fixtures of the workers' tests
     Desk,
@@ -190,6 +191,12 @@ def test_a_check_that_cannot_be_done_says_so(api: TestClient, truncated_jpeg: by
     assert told["verdict"] == "could_not_check"
     assert api.post("/v1/duplicates/check", json={}).status_code == 422
     assert api.post("/v1/duplicates/check", json={"text": "  "}).status_code == 422
+    short = {"text": WORDS, "media": [{"upload_id": put(api, av_files.sound("wav"))}]}
+    told = api.post("/v1/duplicates/check", json=short).json()
+    assert (told["verdict"], told["could_not_check"][0]["code"]) == ("could_not_check", "sound_too_short")
+    unknown = api.post("/v1/duplicates/check", json={"text": WORDS, "media": [{"upload_id": str(uuid4())}]})
+    assert unknown.status_code == 422
+    assert "media.0.upload_id" in unknown.text
     unknown = api.post("/v1/duplicates/check", json={"images": [{"upload_id": str(uuid4())}]})
     assert unknown.status_code == 422
     assert "images.0.upload_id" in unknown.text
