@@ -24,6 +24,7 @@ from postscope.cli import (
     importing,
     models,
     process,
+    reporting,
     runs,
     serving,
     space,
@@ -44,6 +45,7 @@ app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("dedupe")(dedupe.dedupe)
+app.command("report")(reporting.report)
 
 out = Console()
 err = Console(stderr=True, soft_wrap=True)

@@ -71,6 +71,7 @@ def test_without_history_nothing_is_called_significant(archive: Archive, posts: 
     archive.topic(ids)
     found = archive.get("/v1/trends", **WINDOW, min_posts=1)
     assert not found["enough_history"]
+    assert {trend[name] for trend in found["trends"] for name in ("expected", "ratio")} <= {None}
     assert [(trend["observed"], trend["probability"]) for trend in found["trends"]] == ([(posts, 1)] if posts else [])
     assert not any(trend["significant"] for trend in found["trends"])
 

@@ -28,10 +28,10 @@ class TrendOut(BaseModel):
     topic_id: UUID | None
     name: str = Field(examples=["Power cut in Port Lorne"])
     observed: int
-    expected: float
-    expected_low: int = Field(description="the least of 95 of 100 cases")
-    expected_high: int
-    ratio: float = Field(description="observed / expected")
+    expected: float | None = Field(description="null, as is what follows from it, without enough history")
+    expected_low: int | None = Field(description="the least of 95 of 100 cases")
+    expected_high: int | None
+    ratio: float | None = Field(description="observed / expected")
     probability: float = Field(description="of as many or more (of as few or fewer, where it fades) by chance")
     q: float = Field(description="the same, corrected for all that were tested (Benjamini-Hochberg)")
     significant: bool
@@ -118,10 +118,10 @@ def _trend(trend: Trend, ranking: Ranking, asked: TrendsQuery) -> TrendOut:
         topic_id=UUID(trend.key) if asked.by == "topic" else None,
         name=trend.name,
         observed=trend.observed,
-        expected=round(trend.prediction.mean, 3),
-        expected_low=low,
-        expected_high=high,
-        ratio=round(trend.ratio, 3),
+        expected=round(trend.prediction.mean, 3) if ranking.enough_history else None,
+        expected_low=low if ranking.enough_history else None,
+        expected_high=high if ranking.enough_history else None,
+        ratio=round(trend.ratio, 3) if ranking.enough_history else None,
         probability=trend.probability,
         q=trend.q,
         significant=ranking.enough_history and trend.q <= SURE,

@@ -1,0 +1,138 @@
+"""Pictures of numbers as inline SVG: no script, nothing fetched, every word escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from zoneinfo import ZoneInfo
+
+from postscope.backend.topics.map import DrawnMap
+
+MOODS = {"negative": "#b4413c", "neutral": "#b9c0ca", "positive": "#3f8f5b"}
+_COLOURS = (
+    "#2459c3",
+    "#c2571a",
+    "#2f8f5b",
+    "#a83279",
+    "#7a5c00",
+    "#0f8a9d",
+    "#6a4bc4",
+    "#b8323a",
+    "#5d7f1f",
+    "#8a5a44",
+)
+_NAMED = 14
+"""Topics that the map names."""
+
+
+def bars(
+    counts: Sequence[int],
+    edges: Sequence[datetime],
+    zone: ZoneInfo,
+    *,
+    before: Sequence[int] = (),
+    width: int = 900,
+    height: int = 150,
+    label: str,
+) -> str:
+    """Posts of each bucket as bars; those of the compared period as a line over them."""
+    top, foot = 14, 20
+    most = max([*counts, *before, 1])
+    room, step = height - top - foot, width / max(len(counts), 1)
+
+    def y(value: int) -> float:
+        return top + room * (1 - value / most)
+
+    parts = [
+        f'<rect x="{n * step + step * 0.08:.1f}" y="{y(value):.1f}" width="{step * 0.84:.1f}" '
+        f'height="{height - foot - y(value):.1f}" fill="#2459c3"><title>{_when(edges[n], zone)}: {value}</title></rect>'
+        for n, value in enumerate(counts)
+        if value
+    ]
+    if before:
+        line = " ".join(f"{(n + 0.5) * step:.1f},{y(value):.1f}" for n, value in enumerate(before))
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="#c2571a" stroke-width="1.5" stroke-dasharray="4 3"/>'
+        )
+    base = height - foot
+    parts.append(f'<line x1="0" x2="{width}" y1="{base}" y2="{base}" stroke="#8f99a8"/>')
+    parts.append(f'<text x="2" y="{top - 3}" class="tick">{most}</text>')
+    for at, anchor, moment in ((0, "start", edges[0]), (width, "end", edges[-1])):
+        parts.append(
+            f'<text x="{at}" y="{height - 5}" text-anchor="{anchor}" class="tick">{_when(moment, zone)}</text>'
+        )
+    return _svg(width, height, label, parts)
+
+
+def moods(mixes: Sequence[dict[str, int]], *, width: int = 900, height: int = 90, label: str) -> str:
+    """Shares of the moods in each bucket, among the posts that were scored; a gap where none was."""
+    step = width / max(len(mixes), 1)
+    parts = []
+    for n, mix in enumerate(mixes):
+        scored, y = sum(mix.get(mood, 0) for mood in MOODS), 0.0
+        for mood, colour in MOODS.items():
+            share = mix.get(mood, 0) / scored if scored else 0.0
+            if share:
+                parts.append(
+                    f'<rect x="{n * step:.1f}" y="{y:.1f}" width="{step * 0.95:.1f}" height="{share * height:.1f}" '
+                    f'fill="{colour}"><title>{mood}: {share:.0%} of {scored}</title></rect>'
+                )
+            y += share * height
+    return _svg(width, height, label, parts)
+
+
+def dots(drawn: DrawnMap, *, width: int = 900, height: int = 560) -> str:
+    """The map: a dot a post, in the colour of its topic; the largest topics are named."""
+    if not drawn.points:
+        return ""
+    edge = 24
+    xs, ys = [point.x for point in drawn.points], [point.y for point in drawn.points]
+    # One scale for both directions: distances on the map mean something.
+    scale = min((width - 2 * edge) / _extent(xs), (height - 2 * edge) / _extent(ys))
+    middle = ((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale
+
+    parts = []
+    for point in sorted(drawn.points, key=lambda one: one.topic >= 0):
+        x, y = at(point.x, point.y)
+        colour = _COLOURS[point.topic % len(_COLOURS)] if point.topic >= 0 else "#c9ced6"
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}" fill-opacity=".75"/>')
+    taken: list[float] = []
+    for topic in sorted(drawn.topics, key=lambda one: (-one.posts, one.id))[:_NAMED]:
+        x, y = at(topic.x, topic.y)
+        y = _free(y, taken)
+        taken.append(y)
+        x = min(max(x, 110.0), width - 110.0)
+        parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" class="place" text-anchor="middle">{escape(_short(topic.name))}</text>'
+        )
+    return _svg(width, height, "map of the posts", parts)
+
+
+def _free(y: float, taken: Sequence[float]) -> float:
+    """The nearest line downwards that no name is on yet."""
+    while any(abs(y - other) < 15 for other in taken):
+        y += 15
+    return y
+
+
+def _short(name: str, most: int = 34) -> str:
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+
+
+def _extent(values: Sequence[float]) -> float:
+    return max(max(values) - min(values), 1e-6)
+
+
+def _when(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+        f"<title>{escape(label)}</title>{''.join(parts)}</svg>"
+    )

@@ -1,0 +1,93 @@
+"""Small copies of pictures that a page can carry in itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import Session
+
+from postscope.backend.blobs import BlobMissing, BlobStore
+from postscope.backend.tables import Media, MediaFrame, Post
+from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.image import open_image
+
+SIDE = 132
+"""Longest side of a small copy, in pixels."""
+QUALITY = 72
+TRIED = 4
+"""So many are tried for each that is wanted, since some may not be readable."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small JPEG as ``data:`` address, and the post that it is from."""
+
+    post_id: UUID
+    data: str
+    width: int
+    height: int
+
+
+def pictures_of(
+    session: Session,
+    blobs: BlobStore,
+    where: Sequence[ColumnElement[bool]],
+    *,
+    first: Sequence[UUID],
+    most: int,
+    max_pixels: int,
+) -> list[Picture]:
+    """Pictures of posts, and first frames of their videos, each content once.
+
+    Args:
+        session: to read with.
+        blobs: that have the files.
+        where: which posts.
+        first: posts whose pictures come before all others.
+        most: pictures.
+        max_pixels: that a file may claim to have.
+    """
+    frame = (
+        select(MediaFrame.sha256)
+        .where(MediaFrame.media_id == Media.id)
+        .order_by(MediaFrame.number)
+        .limit(1)
+        .scalar_subquery()
+    )
+    shown = func.coalesce(frame, case((Media.kind == "image", Media.sha256)))
+    rows = session.execute(
+        select(Media.post_id, shown.label("sha256"))
+        .join(Post, Post.id == Media.post_id)
+        .where(*where, Media.state == "indexed", shown.is_not(None))
+        .order_by(Media.post_id.in_(first).desc(), Media.post_id, Media.position)
+        .limit(most * TRIED)
+    )
+    found: dict[str, Picture] = {}
+    for row in rows:
+        if row.sha256 not in found and len(found) < most:
+            small = _small(blobs, row.sha256, max_pixels)
+            if small is not None:
+                found[row.sha256] = Picture(row.post_id, *small)
+    return list(found.values())
+
+
+def _small(blobs: BlobStore, sha256: str, max_pixels: int) -> tuple[str, int, int] | None:
+    """Decoded and written anew, so that nothing of the file but its pixels is on the page."""
+    try:
+        picture = open_image(blobs.get(sha256), max_pixels=max_pixels, target=SIDE)
+    except (MediaError, BlobMissing) as error:
+        log.warning("picture_left_out", sha256=sha256, reason=str(error))
+        return None
+    picture.thumbnail((SIDE, SIDE))
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=QUALITY, optimize=True)
+    data = "data:image/jpeg;base64," + base64.b64encode(written.getvalue()).decode()
+    return data, picture.width, picture.height
