@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,9 +14,7 @@ from postscope.indexing.clustering.voting import VOTERS
 from postscope.indexing.stores.base import DenseQuery
 from postscope.indexing.topics.assigning import NOWHERE, Assigned, TopicMap, Voter, assign
 from postscope.indexing.types import Match, Vector
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 
 def assign_topics(runtime: Runtime, batch: EnrichBatch) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from postscope.backend.banks.checking import check
 from postscope.backend.runtime import Runtime
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 
 def check_banks(runtime: Runtime, batch: EnrichBatch) -> None:

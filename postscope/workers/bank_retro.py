@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from postscope.backend.banks import retro
 from postscope.backend.banks.checking import recheck
 from postscope.backend.runtime import Runtime
-
-if TYPE_CHECKING:
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 BATCH: Final = 5_000
 _RECHECK: Final = 64

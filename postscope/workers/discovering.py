@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from postscope.backend.errors import PostscopeError
 from postscope.backend.runtime import Runtime
@@ -12,9 +12,7 @@ from postscope.backend.topics.gathering import gather
 from postscope.backend.topics.naming import name_topics
 from postscope.backend.topics.requests import DiscoverRequest
 from postscope.indexing.topics.computing import DiscoveryFailed, compute
-
-if TYPE_CHECKING:
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 STEPS = ("neighbours", "layout", "density", "map", "rest", "words")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -11,12 +11,10 @@ from postscope.backend.duplicates import groups
 from postscope.backend.duplicates.assigning import assign, mend
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post
+from postscope.workers.batches import EnrichBatch
 from postscope.workers.fingerprinting import fingerprint
 from postscope.workers.indexing import load
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 SWEEP_BATCH: Final = 64
 EXAMPLES: Final = 20

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -35,9 +34,7 @@ from postscope.indexing.early_warning import (
 )
 from postscope.indexing.stores.base import DenseQuery
 from postscope.indexing.types import Filter, InRange, Vector, Vectors
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 RECENT, HISTORY = timedelta(hours=RECENT_HOURS), timedelta(hours=HISTORY_HOURS)
 AHEAD = timedelta(minutes=5)

@@ -6,19 +6,16 @@ again for the same posts at any time, so what it writes replaces what it wrote b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import Sequence
 
 from sqlalchemy import text
 
-from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Media, Post
+from postscope.backend.tables import Post
 from postscope.backend.work import Claim
-from postscope.indexing.stores.base import Stored
 from postscope.workers.assigning import assign_topics
 from postscope.workers.bank_checks import check_banks
+from postscope.workers.batches import EnrichBatch, Enricher
 from postscope.workers.duplicates import find_duplicates
 from postscope.workers.early_warning import watch_stream
 from postscope.workers.fingerprinting import fingerprint_posts
@@ -27,26 +24,6 @@ from postscope.workers.indexing import load
 from postscope.workers.outcome import Outcome
 from postscope.workers.sentiment import score_sentiment
 from postscope.workers.tagging import tag_posts
-
-
-@dataclass(frozen=True, slots=True)
-class EnrichBatch:
-    """Posts whose points were in the store when they were read.
-
-    Attributes:
-        posts: as they are in the database, in the order of their ids.
-        media: of each post that has some, in order.
-        points: of each post, with its vectors; a post without anything to embed has a point without vectors.
-        model: of the live space, whose vectors these are.
-    """
-
-    posts: Sequence[Post]
-    media: Mapping[UUID, Sequence[Media]]
-    points: Mapping[UUID, Stored]
-    model: SpaceModel
-
-
-Enricher = Callable[[Runtime, EnrichBatch], None]
 
 ENRICHERS: tuple[Enricher, ...] = (
     fingerprint_posts,

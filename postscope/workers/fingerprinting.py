@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,9 +21,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, MediaFrame, MediaPart, Post
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.understand import NoPrint
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 LISTEN_SECONDS: Final = 60.0
 """For the decoding of one sound; a longer one is known by what was decoded until then."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
@@ -11,9 +10,7 @@ from postscope.backend.heads import registry
 from postscope.backend.heads.features import load_features
 from postscope.backend.heads.serving import InUse, choose, in_use, say
 from postscope.backend.runtime import Runtime
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 
 def score_posts(runtime: Runtime, batch: EnrichBatch) -> None:

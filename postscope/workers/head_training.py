@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import uuid_utils
@@ -19,9 +19,7 @@ from postscope.backend.tables import Head, HeadVersion
 from postscope.indexing.heads.drift import Reference
 from postscope.indexing.heads.estimators import Task
 from postscope.indexing.heads.training import TooFewLabels, Trained, train
-
-if TYPE_CHECKING:
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 KIND = "heads.train"
 SEED = 1

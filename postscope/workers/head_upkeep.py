@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,9 +17,7 @@ from postscope.backend.heads.drift import Measured, measure_drift
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadVersion, Run
 from postscope.workers.head_training import KIND as TRAIN
-
-if TYPE_CHECKING:
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 KIND = "heads.watch"
 READERS = (Role.ANALYST, Role.PRODUCT)

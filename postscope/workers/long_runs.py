@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 import structlog
 
 from postscope.backend import runs
 from postscope.backend.banks import retro
 from postscope.backend.errors import PostscopeError
-from postscope.backend.runs import Progress, RunCancelled, RunStopped
+from postscope.backend.runs import RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.spaces import SWITCH
-from postscope.backend.tables import Run
 from postscope.backend.topics import requests as topics
 from postscope.workers import duplicates, head_training, head_upkeep
 from postscope.workers.bank_retro import sweep_history
@@ -25,70 +22,12 @@ from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
 from postscope.workers.respace import switch_space
+from postscope.workers.run_context import RunContext, Runner
 from postscope.workers.tagging import apply_taxonomy, calibrate_taxonomy
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
-
-
-class RunContext:
-    """What a runner has of its run.
-
-    Attributes:
-        id: of the run.
-        actor: who asked for it.
-        params: what it is to work on.
-        checkpoint: from where to go on; None at the first attempt.
-    """
-
-    def __init__(self, runtime: Runtime, run: Run, stop: Callable[[], bool]) -> None:
-        if run.lease_token is None:
-            raise RunStopped
-        self.id: UUID = run.id
-        self.actor = run.actor
-        self.params = run.params
-        self.checkpoint = run.checkpoint
-        self.token = run.lease_token
-        self._runtime = runtime
-        self._stop = stop
-        self._end: type[Exception] | None = None
-
-    def report(
-        self, done: int, total: int | None = None, note: str = "", checkpoint: dict[str, Any] | None = None
-    ) -> None:
-        """Say how far it is. Whatever ``checkpoint`` promises must be committed before.
-
-        Raises:
-            RunCancelled: a person wants it to end: leave nothing half-done behind.
-            RunStopped: this process has to stop: go on from the checkpoint later.
-        """
-        self._beat(Progress(done, total, note, checkpoint))
-        self.check()
-
-    def check(self) -> None:
-        """Raise what ``report`` raises, at no cost: for inner loops."""
-        if self._end is not None:
-            raise self._end
-        if self._stop():
-            raise RunStopped
-
-    def beat(self) -> None:
-        """Keep the lease; called beside the work."""
-        with suppress(RunCancelled, RunStopped):  # noted: the work's next look raises it
-            self._beat(None)
-
-    def _beat(self, progress: Progress | None) -> None:
-        try:
-            with self._runtime.database.session() as session:
-                runs.report(session, self.id, self.token, progress, now=self._runtime.clock())
-        except (RunCancelled, RunStopped) as end:
-            self._end = type(end)
-            raise
-
-
-Runner = Callable[[Runtime, RunContext], dict[str, Any] | None]
-"""Does the work and returns its result, small enough to show."""
 
 RUNNERS: Mapping[str, Runner] = {
     retro.KIND: sweep_history,

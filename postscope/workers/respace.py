@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -22,9 +22,7 @@ from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.migrations.collections.layouts import upgrade_collection
 from postscope.workers.indexing import load, write
-
-if TYPE_CHECKING:
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.run_context import RunContext
 
 log = structlog.get_logger(__name__)
 

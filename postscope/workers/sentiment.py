@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from postscope.backend.runtime import Runtime
 from postscope.backend.sentiment import keep
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 
 
 def score_sentiment(runtime: Runtime, batch: EnrichBatch) -> None:

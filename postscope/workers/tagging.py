@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -18,10 +18,8 @@ from postscope.backend.tagging.calibrating import calibrate
 from postscope.backend.tagging.taggers import Tagger, active, batch_of, tagger_of
 from postscope.backend.tagging.writing import FIELD, forget_tags, replace_tags
 from postscope.indexing.stores.base import Stored
-
-if TYPE_CHECKING:
-    from postscope.workers.enrichment import EnrichBatch
-    from postscope.workers.long_runs import RunContext
+from postscope.workers.batches import EnrichBatch
+from postscope.workers.run_context import RunContext
 
 BLOCK = 1_024
 """Posts read, scored and written at a time: with 384 dimensions about 3 MB of vectors."""

@@ -22,7 +22,8 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
 from postscope.backend.work import Stage
 from postscope.workers import duplicates
-from postscope.workers.long_runs import RunContext, work_runs
+from postscope.workers.long_runs import work_runs
+from postscope.workers.run_context import RunContext
 from tests import av_files
 from tests.conftest import ApiKeyMaker, bearer
 from tests.workers.conftest import (  # noqa: F401 - fixtures of the workers' tests

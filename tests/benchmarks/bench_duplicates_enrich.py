@@ -13,8 +13,8 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.sample import sample_dir
+from postscope.workers.batches import EnrichBatch
 from postscope.workers.duplicates import find_duplicates
-from postscope.workers.enrichment import EnrichBatch
 from postscope.workers.fingerprinting import fingerprint_posts
 from postscope.workers.indexing import load
 from postscope.workers.stages import run_stage

@@ -14,7 +14,7 @@ from postscope.backend.tables import TaxonomyVersion
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.definitions import TaxonomyIn
 from postscope.backend.work import Stage
-from postscope.workers.enrichment import EnrichBatch
+from postscope.workers.batches import EnrichBatch
 from postscope.workers.indexing import load
 from postscope.workers.stages import run_stage
 from postscope.workers.tagging import tag_posts

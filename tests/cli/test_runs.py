@@ -12,7 +12,8 @@ from postscope.backend.runtime import Runtime
 from postscope.cli import runs
 from postscope.indexing.stores.base import StoreBusy
 from postscope.workers import long_runs
-from postscope.workers.long_runs import RunContext, work_runs
+from postscope.workers.long_runs import work_runs
+from postscope.workers.run_context import RunContext
 from tests.workers.conftest import encoder, open_runtime, runtime  # noqa: F401 - fixtures
 
 

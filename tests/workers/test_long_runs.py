@@ -12,7 +12,8 @@ from postscope.backend.auth import Caller, Role
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Run
-from postscope.workers.long_runs import RunContext, Runner, work_runs
+from postscope.workers.long_runs import work_runs
+from postscope.workers.run_context import RunContext, Runner
 from tests.conftest import SetClock
 
 ANALYST = Caller(UUID(int=1), "ada", frozenset({Role.ANALYST}))
