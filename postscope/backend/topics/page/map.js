@@ -153,7 +153,7 @@
     if (e.key === "+" || e.key === "-") zoom(e.key === "+" ? 1.25 : .8, canvas.width / 2, canvas.height / 2);
     if (e.key === "0") { showAll(); ask(); }
   });
-  document.getElementById("search").addEventListener("input", e => { search(e.target.value); ask(); });
+  document.getElementById("search").addEventListener("input", e => { tip.hidden = true; search(e.target.value); ask(); });
   document.getElementById("colour").addEventListener("change", e => { paint(e.target.value); ask(); });
   document.getElementById("reset").addEventListener("click", () => { showAll(); ask(); });
   addEventListener("resize", () => { fit(); if (!moved) showAll(); ask(); });
