@@ -92,12 +92,19 @@ def claim(
     settings: WorkSettings,
     limit: int | None = None,
     lease_seconds: float | None = None,
+    videos: bool | None = None,
+    suspects: bool = True,
 ) -> list[Claim]:
-    """Take up to a batch of waiting work, oldest first; suspects come alone, when nothing else waits."""
+    """Take up to a batch of waiting work, oldest first; suspects come alone, when nothing else waits.
+
+    Args:
+        videos: only posts with a video that was taken apart, which take long to index, or only posts without one.
+        suspects: whether one may be taken when nothing else waits.
+    """
     until = now + timedelta(seconds=lease_seconds or settings.lease_seconds)
-    rows = _take(session, stage, now, until, worker, limit or settings.batch, suspect=False)
-    if not rows:
-        rows = _take(session, stage, now, until, worker, 1, suspect=True)
+    rows = _take(session, stage, now, until, worker, limit or settings.batch, videos, suspect=False)
+    if not rows and suspects:
+        rows = _take(session, stage, now, until, worker, 1, videos, suspect=True)
     return [
         Claim(
             row["id"], row["post_id"], stage, row["generation"], row["attempts"], row["lease_token"], row["request_id"]
@@ -277,7 +284,15 @@ def backlog(session: Session) -> list[Backlog]:
 
 
 def _take(
-    session: Session, stage: Stage, now: datetime, until: datetime, worker: str, limit: int, *, suspect: bool
+    session: Session,
+    stage: Stage,
+    now: datetime,
+    until: datetime,
+    worker: str,
+    limit: int,
+    videos: bool | None,
+    *,
+    suspect: bool,
 ) -> Sequence[RowMapping]:
     taken = session.execute(
         text(
@@ -285,6 +300,9 @@ def _take(
             WITH picked AS (
                 SELECT id FROM work
                 WHERE stage = :stage AND state = 'waiting' AND run_after <= :now AND suspect = :suspect
+                    AND (CAST(:videos AS boolean) IS NULL OR CAST(:videos AS boolean) = EXISTS (
+                        SELECT 1 FROM media WHERE media.post_id = work.post_id AND media.kind = 'video'
+                            AND media.understood_at IS NOT NULL))
                 ORDER BY run_after, id LIMIT :limit FOR UPDATE SKIP LOCKED
             )
             UPDATE work SET state = 'running', attempts = attempts + 1, lease_until = :until, lease_token = :token,
@@ -301,6 +319,7 @@ def _take(
             "worker": worker,
             "limit": limit,
             "suspect": suspect,
+            "videos": videos,
         },
     ).mappings()
     return sorted(taken, key=lambda row: int(row["id"]))

@@ -154,11 +154,16 @@ class Pipeline:
         """Stop the decoding threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def index(self, batch: Sequence[Content]) -> list[Indexed]:
-        """Points of a batch, in its order."""
+    def index(self, batch: Sequence[Content], *, between: Callable[[], object] | None = None) -> list[Indexed]:
+        """Points of a batch, in its order.
+
+        Args:
+            between: called before each slice of pictures but the first, so that what is in more of a hurry than a long
+                video can be done in between; it may index another batch.
+        """
         parts = [text_parts(content.text, content.spoken, content.written, self._weights.texts) for content in batch]
         texts = self._texts([chunk for some in parts for part in some for chunk in part.chunks])
-        media, failures = self._media(batch)
+        media, failures = self._media(batch, between)
         return [
             Indexed(self._point(content, join(parts[i], texts), media[i], failures[i]), tuple(failures[i]))
             for i, content in enumerate(batch)
@@ -202,18 +207,26 @@ class Pipeline:
         # Sorted by length over the whole batch, so that a slice wastes no time on padding.
         return self._recent_texts.all_of(sorted(texts, key=len), encode, slice_of=TEXT_SLICE)
 
-    def _media(self, batch: Sequence[Content]) -> tuple[list[Vectors | None], list[list[PartFailure]]]:
+    def _media(
+        self, batch: Sequence[Content], between: Callable[[], object] | None
+    ) -> tuple[list[list[Vectors]], list[list[PartFailure]]]:
+        """Vectors of the media of each post, an array (pictures, dimension) a medium, and what could not be read."""
         failures: list[list[PartFailure]] = [[] for _ in batch]
-        rows: list[list[Vector | None]] = [[] for _ in batch]
-        waiting: list[tuple[int, int, str, Image.Image]] = []
+        rows: list[list[list[Vector | None]]] = [[] for _ in batch]
+        waiting: list[tuple[list[Vector | None], int, str, Image.Image]] = []
+        begun = False
 
         def flush(at_least: int) -> None:
+            nonlocal begun
             while len(waiting) >= at_least:
                 self._gate.pause_for_queries()
+                if between is not None and begun:
+                    between()
+                begun = True
                 slice_, waiting[:] = waiting[:IMAGE_SLICE], waiting[IMAGE_SLICE:]
                 encoded = self._calibration.centre_images(self._encoder.encode_images([image for *_, image in slice_]))
-                for (owner, row, name, _), vector in zip(slice_, encoded, strict=True):
-                    rows[owner][row] = vector
+                for (medium, row, name, _), vector in zip(slice_, encoded, strict=True):
+                    medium[row] = vector
                     self._recent_pictures.put(name, vector)
 
         for owner, part, pictures in self._decoded(batch):
@@ -222,25 +235,29 @@ class Pipeline:
             except MediaError as error:
                 failures[owner].append(PartFailure(part.position, error.code, error.reason))
                 continue
+            medium: list[Vector | None] = []
             for name, found in ready:
                 if isinstance(found, Image.Image):
-                    waiting.append((owner, len(rows[owner]), name, found))
-                rows[owner].append(None if isinstance(found, Image.Image) else found)
+                    waiting.append((medium, len(medium), name, found))
+                medium.append(None if isinstance(found, Image.Image) else found)
+            if medium:
+                rows[owner].append(medium)
             flush(IMAGE_SLICE)
         flush(1)
-        return [np.stack([row for row in found if row is not None]) if found else None for found in rows], failures
+        stacked = [[np.stack([row for row in medium if row is not None]) for medium in found] for found in rows]
+        return stacked, failures
 
     def _point(
         self,
         content: Content,
         text: Vector | None,
-        media: Vectors | None,
+        media: Sequence[Vectors],
         failures: Sequence[PartFailure],
     ) -> Point:
         dense: dict[str, Vector] = {}
         if text is not None:
             dense["text"] = text
-        fused = fuse(text, media, self._weights)
+        fused = fuse(text, np.stack([_as_one(medium) for medium in media]) if media else None, self._weights)
         if fused is not None:
             dense["post"] = fused
         sparse = self._keywords.document_of((content.text, content.spoken, content.written))
@@ -252,14 +269,27 @@ class Pipeline:
         return Point(
             id=content.id,
             dense=dense,
-            multi={} if media is None else {"media": media},
+            multi={"media": np.concatenate(media)} if media else {},
             sparse={"keywords": sparse} if sparse else {},
             payload=payload,
         )
 
 
+def _as_one(medium: Vectors) -> Vector:
+    """One vector for a medium: a still picture's own, or the mean of a video's frames, of unit length."""
+    one: Vector = medium[0]
+    if len(medium) > 1:
+        mean = medium.mean(axis=0)
+        one = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return one
+
+
 def fuse(text: Vector | None, media: Vectors | None, weights: FusionWeights) -> Vector | None:
-    """The ``post`` vector: the weighted mean of the parts that are there, of unit length; None without any part."""
+    """The ``post`` vector: the weighted mean of the parts that are there, of unit length; None without any part.
+
+    Args:
+        media: a row a medium, however many frames it has, so that a video does not outweigh a still picture.
+    """
     total: Vector | None = None
     if text is not None and weights.text > 0:
         total = weights.text * text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias, cast
 from uuid import UUID
@@ -29,8 +29,8 @@ Frames: TypeAlias = Mapping[UUID, Sequence[str]]
 """Names of the blobs with a video's frames, by the video's id."""
 
 
-def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
-    """Index the claimed posts in every space that is written to."""
+def index(runtime: Runtime, claims: Sequence[Claim], *, between: Callable[[], object] | None = None) -> list[Outcome]:
+    """Index the claimed posts in every space that is written to; ``between`` as in ``Pipeline.index``."""
     ids = [held.post_id for held in claims]
     with runtime.database.session() as session:
         posts, media = load(session, ids)
@@ -43,7 +43,7 @@ def index(runtime: Runtime, claims: Sequence[Claim]) -> list[Outcome]:
     with runtime.database.session() as session:
         vectors_unknown(session, [post.id for post in fresh if post.indexed_content is not None])
     for model in targets:
-        results = write(runtime, model, fresh, media)
+        results = write(runtime, model, fresh, media, between=between)
         _note_media(runtime, results, media)
     _note_posts(runtime, posts)
     there = {post.id for post in posts}
@@ -73,7 +73,14 @@ def tell_languages(runtime: Runtime, posts: Sequence[Post]) -> None:
         post.detected_language, post.language_confidence = found.code, found.confidence
 
 
-def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dict[UUID, list[Media]]) -> list[Indexed]:
+def write(
+    runtime: Runtime,
+    model: SpaceModel,
+    posts: Sequence[Post],
+    media: dict[UUID, list[Media]],
+    *,
+    between: Callable[[], object] | None = None,
+) -> list[Indexed]:
     """Encode these posts in one space and upsert their points, which are on disk when this returns."""
     frames = _frames(runtime, (medium for post in posts for medium in media.get(post.id, [])))
     with runtime.database.session() as session:
@@ -91,7 +98,7 @@ def write(runtime: Runtime, model: SpaceModel, posts: Sequence[Post], media: dic
         )
         for post in posts
     ]
-    results = model.pipeline.index(contents)
+    results = model.pipeline.index(contents, between=between)
     runtime.store.upsert(model.collection, [result.point for result in results])
     return results
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,12 @@ STAGES: dict[Stage, Run] = {
     Stage.ERASE: erase,
 }
 
+VIDEO_POSTS = 2
+"""Posts with videos that are indexed at a time: dozens of pictures each."""
+
+BETWEEN_POSTS = 8
+"""Posts without videos that may be indexed between two slices of a video's pictures: few, as a lease runs."""
+
 OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, SandboxDown, OperationalError)
 """A part that every post needs is down: waited for, however long it takes, and no post is given up for it."""
 
@@ -59,25 +66,57 @@ def run_stage(runtime: Runtime, stage: Stage, *, stop: Callable[[], bool] = lamb
 
 
 def run_batch(runtime: Runtime, stage: Stage) -> int:
-    """Claim one batch, run it and write down what became of each row; 0 when nothing waits."""
-    settings, limit, lease = runtime.settings.work, None, None
+    """Claim one batch, run it and write down what became of each row; 0 when nothing waits.
+
+    Of posts to index, those without videos come first, and again between the pictures of those with: no flood of
+    videos delays a text.
+    """
+    settings = runtime.settings.work
+    if stage is Stage.INDEX:
+        quick = _run_claimed(runtime, stage, _claim(runtime, stage, videos=False), STAGES[stage])
+        between = partial(_index_between, runtime)
+        slow = _claim(runtime, stage, limit=min(VIDEO_POSTS, settings.batch), videos=True)
+        return quick + _run_claimed(runtime, stage, slow, partial(index, between=between))
     if stage is Stage.UNDERSTAND:  # minutes of work a post, so one at a time, and longer before it is taken for dead
-        limit, lease = 1, settings.lease_seconds + runtime.settings.media.understand_seconds
+        lease = settings.lease_seconds + runtime.settings.media.understand_seconds
+        return _run_claimed(runtime, stage, _claim(runtime, stage, limit=1, lease_seconds=lease), STAGES[stage])
+    return _run_claimed(runtime, stage, _claim(runtime, stage), STAGES[stage])
+
+
+def _index_between(runtime: Runtime) -> None:
+    claims = _claim(runtime, Stage.INDEX, limit=BETWEEN_POSTS, videos=False, suspects=False)
+    _run_claimed(runtime, Stage.INDEX, claims, STAGES[Stage.INDEX])
+
+
+def _claim(
+    runtime: Runtime,
+    stage: Stage,
+    *,
+    limit: int | None = None,
+    lease_seconds: float | None = None,
+    videos: bool | None = None,
+    suspects: bool = True,
+) -> list[Claim]:
     with runtime.database.session() as session:
-        claims = work.claim(
+        return work.claim(
             session,
             stage,
             now=runtime.clock(),
             worker=worker_name(),
-            settings=settings,
+            settings=runtime.settings.work,
             limit=limit,
-            lease_seconds=lease,
+            lease_seconds=lease_seconds,
+            videos=videos,
+            suspects=suspects,
         )
+
+
+def _run_claimed(runtime: Runtime, stage: Stage, claims: Sequence[Claim], run: Run) -> int:
     if not claims:
         return 0
     started = time.monotonic()
     try:
-        outcomes = _outcomes(runtime, stage, claims)
+        outcomes = _outcomes(runtime, stage, claims, run)
     except OUTAGES as error:
         _postpone(runtime, stage, claims, error)
         return 0
@@ -101,14 +140,14 @@ def run_batch(runtime: Runtime, stage: Stage) -> int:
     return len(claims)
 
 
-def _outcomes(runtime: Runtime, stage: Stage, claims: Sequence[Claim]) -> list[Outcome]:
+def _outcomes(runtime: Runtime, stage: Stage, claims: Sequence[Claim], run: Run) -> list[Outcome]:
     try:
-        return STAGES[stage](runtime, claims)
+        return run(runtime, claims)
     except OUTAGES:
         raise
     except Exception as error:
         log.exception("stage_failed", stage=stage.value, posts=len(claims))
-        return _one_by_one(runtime, stage, claims, error)
+        return _one_by_one(runtime, claims, run, error)
 
 
 def _postpone(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Exception) -> None:
@@ -126,14 +165,14 @@ def _postpone(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Ex
         )
 
 
-def _one_by_one(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Exception) -> list[Outcome]:
+def _one_by_one(runtime: Runtime, claims: Sequence[Claim], run: Run, error: Exception) -> list[Outcome]:
     """A batch that failed as a whole is tried post by post: one bad post never fails its batch."""
     if len(claims) == 1:
         return [Outcome.failed(claims[0], type(error).__name__, str(error))]
     outcomes = []
     for held in claims:
         try:
-            outcomes.extend(STAGES[stage](runtime, [held]))
+            outcomes.extend(run(runtime, [held]))
         except OUTAGES:
             raise
         except Exception as alone:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select, text
@@ -17,10 +18,13 @@ from postscope.backend.tables import MediaFrame, MediaText
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.indexing.media.parts import Written
+from postscope.indexing.types import Vectors
 from postscope.workers.maintain import sweep
+from postscope.workers.stages import run_batch
 from tests import av_files
 from tests.media_files import animated, sound
 from tests.workers.conftest import Desk
+from tests.workers.small_encoder import SmallEncoder
 
 BOX = (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),)
 
@@ -104,6 +108,51 @@ def test_the_text_is_searchable_before_the_video_is_taken_apart_and_its_frames_j
     (words,) = texts(desk)
     assert (words.kind, words.text, words.start_seconds, words.end_seconds) == ("picture", "STOP", 0.0, 0.0)
     assert words.detail == {"boxes": [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]]}
+
+
+def test_a_text_that_comes_while_frames_are_embedded_does_not_wait_for_them(
+    desk: Desk, reader: ColourReader, encoder: SmallEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = post(desk, av_files.video(seconds=12.0, scenes=[(20 * n, 250 - 20 * n, 90) for n in range(12)]))
+    desk.run(Stage.INDEX, Stage.UNDERSTAND)
+    assert len(frames(desk)) == 6
+    embed, begun, seen = encoder.encode_images, [], []
+
+    def watched(images: Sequence[Image.Image]) -> Vectors:
+        if not begun:
+            begun.extend(desk.texts("breaking news"))
+        seen.append((desk.status(begun[0]).current, desk.status(video).media[0].state))
+        return embed(images)
+
+    monkeypatch.setattr(encoder, "encode_images", watched)
+    assert run_batch(desk.runtime, Stage.INDEX) == 1
+    assert seen == [(False, "ready"), (True, "ready")]
+    assert desk.status(video).media[0].state == "indexed"
+
+
+def test_texts_of_a_batch_come_before_the_frames_of_an_older_post(
+    desk: Desk, reader: ColourReader, encoder: SmallEncoder
+) -> None:
+    post(desk, av_files.video(seconds=3.0))
+    desk.run(Stage.INDEX, Stage.UNDERSTAND)
+    late = desk.texts("late 1", "late 2")
+    embedded = []
+    encoder.before_texts = lambda texts: embedded.append((sorted(texts), encoder.images))
+    assert run_batch(desk.runtime, Stage.INDEX) == 3
+    assert embedded[0] == (["late 1", "late 2"], 0)
+    assert all(desk.status(id).current for id in late)
+
+
+def test_a_video_counts_as_much_as_a_still_picture(desk: Desk, reader: ColourReader) -> None:
+    post_id = post(desk, av_files.video(seconds=3.0), sound("PNG", 40, 30), words="")
+    desk.run(Stage.INDEX, Stage.UNDERSTAND, Stage.INDEX)
+    (point,) = desk.points([post_id])
+    rows = np.asarray(point.multi["media"])
+    assert len(rows) == 4
+    film = rows[:3].mean(axis=0)
+    both = film / np.linalg.norm(film) + rows[3]
+    expected = both / np.linalg.norm(both) + np.asarray(point.dense["text"])
+    assert np.allclose(point.dense["post"], expected / np.linalg.norm(expected), atol=1e-5)
 
 
 def test_a_frame_is_found_by_its_second(desk: Desk, reader: ColourReader) -> None:
