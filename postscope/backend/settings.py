@@ -235,6 +235,9 @@ class WarningSettings(_Group):
     least_posts: Annotated[int, Field(ge=6, le=1_000)] = Field(
         6, description="distinct posts, of distinct authors, without which a burst is not raised"
     )
+    sweep_minutes: Annotated[int, Field(ge=1, le=1_440)] = Field(
+        15, description="how often the counts of known topics are tested"
+    )
 
 
 class ApiSettings(_Group):

@@ -41,7 +41,6 @@ AHEAD = timedelta(minutes=5)
 """Clocks of sources may be so far ahead; what says that it is from later is not of this stream."""
 KNOWN = 0.6
 """Share of its members that make a burst one of a known topic."""
-_LOCK = 0x62757273  # the bytes of "burs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ def _raise(runtime: Runtime, space: str, burst: Burst, now: datetime) -> None:
     """Put the members into the topic of their burst: the one that some are in, a known topic, or a new candidate."""
     ids = [member.id for member in burst.members]
     with runtime.database.session() as session:
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        alerts.lock(session)
         there = select(Post.id).where(Post.id.in_(ids)).with_for_update(read=True, key_share=True)
         alive = set(session.scalars(there))
         members = [member for member in burst.members if member.id in alive]
@@ -206,7 +205,7 @@ def _topic_of(
         .order_by(func.count().desc(), Topic.id)
     ).all()
     for topic, posts in counted:
-        if topic.kind != "burst" and posts >= KNOWN * len(ids):
+        if topic.state != "candidate" and posts >= KNOWN * len(ids):
             return topic, "growth"
     return None, "candidate"
 
@@ -261,8 +260,8 @@ def _extend(session: Session, topic: Topic, members: Sequence[Neighbour], now: d
 def _finding(burst: Burst, members: Sequence[Neighbour], topic: Topic, kind: alerts.Kind) -> Finding:
     until = max(member.at for member in members)
     group = burst.group
-    # Of the growth of a topic, one a day; of a candidate, one in all.
-    key = f"candidate:{topic.id}" if kind == "candidate" else f"growth:{topic.id}:{until:%Y-%m-%d}"
+    # Of a candidate, one in all; of the growth of a topic, one a burst: see raise_alert.
+    key = f"candidate:{topic.id}" if kind == "candidate" else f"growth:{topic.id}:{until:%Y-%m-%dT%H:%M}"
     return Finding(
         key=key,
         kind=kind,

@@ -15,7 +15,7 @@ from postscope.backend.runs import RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
 from postscope.backend.spaces import SWITCH
 from postscope.backend.topics import requests as topics
-from postscope.workers import duplicates, head_training, head_upkeep
+from postscope.workers import duplicates, head_training, head_upkeep, trend_sweep
 from postscope.workers.bank_retro import sweep_history
 from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
@@ -37,6 +37,7 @@ RUNNERS: Mapping[str, Runner] = {
     head_upkeep.KIND: watch_heads,
     topics.KIND: discover_topics,
     "tags.calibrate": calibrate_taxonomy,
+    trend_sweep.KIND: trend_sweep.sweep_topics,
     SWITCH: switch_space,
 }
 """By kind of run."""

@@ -12,6 +12,7 @@ from postscope.backend.loose_blobs import forget_loose
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
 from postscope.workers.head_upkeep import start_watch
+from postscope.workers.trend_sweep import start_sweep
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ def sweep(runtime: Runtime) -> None:
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
         start_watch(runtime, session)
+        start_sweep(runtime, session)
         runtime.jobs.after(session, [Stage(row.stage) for row in waiting])
     if lapsed:
         log.warning("work_taken_back", rows=lapsed)

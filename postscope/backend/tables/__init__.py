@@ -41,7 +41,7 @@ from postscope.backend.tables.topics import (
     TopicLineage,
     TopicMember,
 )
-from postscope.backend.tables.trends import Alert, PostSentiment, WatchState
+from postscope.backend.tables.trends import Alert, PostSentiment
 from postscope.backend.tables.webhooks import Webhook, WebhookDelivery
 from postscope.backend.tables.work import Work
 
@@ -98,7 +98,6 @@ __all__ = [
     "TopicLineage",
     "TopicMember",
     "Upload",
-    "WatchState",
     "Webhook",
     "WebhookDelivery",
     "Work",

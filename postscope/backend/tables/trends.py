@@ -74,13 +74,3 @@ class Alert(Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     note: Mapped[str | None]
-
-
-class WatchState(Base):
-    """What the early warning remembers between two looks, one row a name."""
-
-    __tablename__ = "watch_state"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    data: Mapped[dict[str, Any]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import uuid_utils
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,9 @@ from postscope.indexing.bursts import Prediction
 Kind = Literal["candidate", "growth"]
 State = Literal["open", "acknowledged", "dismissed"]
 RAISED = "alert.raised"
+PAUSE = timedelta(hours=12)
+"""A burst that was quiet for as long as a night still goes on."""
+_LOCK = 0x62757273  # the bytes of "burs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,21 @@ class Finding:
     evidence: dict[str, Any]
 
 
+def lock(session: Session) -> None:
+    """One transaction at a time decides whether a burst is new."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
 def raise_alert(session: Session, found: Finding, *, now: datetime) -> Alert | None:
-    """Write an alert and tell the webhooks, when this session commits; None where this burst has one already."""
+    """Write an alert and tell the webhooks, when this session commits; None where this burst has one already.
+
+    That one is brought up to date instead, whatever people said of it: a topic that goes on bursting is one burst. Call
+    ``lock`` before.
+    """
+    going = _going(session, found)
+    if going is not None:
+        _go_on(going, found)
+        return None
     low, high = found.prediction.interval()
     alert_id = uuid.UUID(str(uuid_utils.uuid7()))
     written = session.execute(
@@ -74,6 +90,23 @@ def raise_alert(session: Session, found: Finding, *, now: datetime) -> Alert | N
     alert = session.get_one(Alert, alert_id)
     webhooks.emit(session, RAISED, told(alert), key=f"alert:{alert.key}", now=now)
     return alert
+
+
+def _going(session: Session, found: Finding) -> Alert | None:
+    """The alert of the burst that is still going on in the topic."""
+    newest = select(Alert).where(Alert.topic_id == found.topic_id).order_by(Alert.until.desc(), Alert.id.desc())
+    alert = session.scalar(newest.limit(1).with_for_update())
+    return alert if alert is not None and found.since <= alert.until + PAUSE else None
+
+
+def _go_on(alert: Alert, found: Finding) -> None:
+    """Its window grows; its evidence is that of the moment at which it was most surprising."""
+    alert.since, alert.until = min(alert.since, found.since), max(alert.until, found.until)
+    alert.posts, alert.authors = max(alert.posts, found.posts), max(alert.authors, found.authors)
+    if found.probability < alert.probability:
+        alert.low, alert.high = found.prediction.interval()
+        alert.observed, alert.expected, alert.probability = found.observed, found.prediction.mean, found.probability
+        alert.marks, alert.evidence = list(found.marks), found.evidence
 
 
 def told(alert: Alert) -> dict[str, Any]:

@@ -16,13 +16,6 @@ def upgrade() -> None:
     # Rather give up and be run again than queue every query of the service behind a lock that does not come.
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.create_table(
-        "watch_state",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("data", postgresql.JSONB(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_watch_state")),
-    )
-    op.create_table(
         "alerts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
