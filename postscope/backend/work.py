@@ -120,24 +120,38 @@ def finish(session: Session, claims: Iterable[Claim], *, now: datetime) -> list[
         The claims that were ours no more because the lease had run out: what they wrote may have come too late, so
         the caller asks for the work again. A row asked for again meanwhile goes back to waiting by itself.
     """
-    lost = []
-    for held in claims:
-        gone = session.execute(
-            text("DELETE FROM work WHERE id = :id AND lease_token = :token AND generation = :generation"),
-            {"id": held.id, "token": held.token, "generation": held.generation},
-        )
-        if _count(gone):
-            continue
-        back = session.execute(
-            text(
-                "UPDATE work SET state = 'waiting', attempts = 0, suspect = false, run_after = :now, "
-                "lease_until = NULL, lease_token = NULL WHERE id = :id AND lease_token = :token"
-            ),
-            {"id": held.id, "token": held.token, "now": now},
-        )
-        if not _count(back):
-            lost.append(held)
-    return lost
+    held = list(claims)
+    if not held:
+        return []
+    params = {
+        "ids": [claim.id for claim in held],
+        "tokens": [claim.token for claim in held],
+        "generations": [claim.generation for claim in held],
+        "now": now,
+    }
+    settled = set(session.scalars(_FINISH, params))
+    settled |= set(session.scalars(_ASK_AGAIN, params)) if len(settled) < len(held) else set()
+    return [claim for claim in held if claim.id not in settled]
+
+
+_FINISH = text(
+    """
+    DELETE FROM work
+    USING unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:generations AS int[]))
+        AS held(id, token, generation)
+    WHERE work.id = held.id AND work.lease_token = held.token AND work.generation = held.generation
+    RETURNING work.id
+    """
+)
+_ASK_AGAIN = text(
+    """
+    UPDATE work SET state = 'waiting', attempts = 0, suspect = false, run_after = :now, lease_until = NULL,
+        lease_token = NULL
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS held(id, token)
+    WHERE work.id = held.id AND work.lease_token = held.token
+    RETURNING work.id
+    """
+)
 
 
 def fail(

@@ -47,8 +47,9 @@ PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
 IMAGE_TARGET = 320
 """Short side, in pixels, that a JPEG may be decoded down to: no model looks at more."""
 
-TEXT_SLICE = 8
-IMAGE_SLICE = 4
+TEXT_SLICE, CALM_TEXT_SLICE = 8, 32
+IMAGE_SLICE, CALM_IMAGE_SLICE = 4, 8
+"""What is encoded while a query may come, and while nobody has asked for a while."""
 DECODED_AHEAD = 64
 RECENT = 4_096
 """Vectors of texts, and as many of pictures, that are kept for what comes again: 6 MB each at 384 dimensions."""
@@ -205,7 +206,9 @@ class Pipeline:
             return list(self._calibration.centre_texts(self._encoder.encode_texts(chosen)))
 
         # Sorted by length over the whole batch, so that a slice wastes no time on padding.
-        return self._recent_texts.all_of(sorted(texts, key=len), encode, slice_of=TEXT_SLICE)
+        return self._recent_texts.all_of(
+            sorted(texts, key=len), encode, slice_of=self._gate.slice_of(TEXT_SLICE, CALM_TEXT_SLICE)
+        )
 
     def _media(
         self, batch: Sequence[Content], between: Callable[[], object] | None
@@ -223,7 +226,8 @@ class Pipeline:
                 if between is not None and begun:
                     between()
                 begun = True
-                slice_, waiting[:] = waiting[:IMAGE_SLICE], waiting[IMAGE_SLICE:]
+                size = self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE)
+                slice_, waiting[:] = waiting[:size], waiting[size:]
                 encoded = self._calibration.centre_images(self._encoder.encode_images([image for *_, image in slice_]))
                 for (medium, row, name, _), vector in zip(slice_, encoded, strict=True):
                     medium[row] = vector
@@ -242,7 +246,7 @@ class Pipeline:
                 medium.append(None if isinstance(found, Image.Image) else found)
             if medium:
                 rows[owner].append(medium)
-            flush(IMAGE_SLICE)
+            flush(self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE))
         flush(1)
         stacked = [[np.stack([row for row in medium if row is not None]) for medium in found] for found in rows]
         return stacked, failures
