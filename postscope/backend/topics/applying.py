@@ -158,7 +158,7 @@ def _update(
     after = {word["word"] for word in one.keywords[:5]}
     topic.keywords = one.keywords
     topic.summary = {**topic.summary, "post_ids": [str(ids[place]) for place in one.examples]}
-    due = not topic.name or len(before & after) < SAME_WORDS * len(before)
+    due = not topic.name or not before or len(before & after) < SAME_WORDS * len(before)
     if topic.named_by is None and due:
         topic.name = KeywordNamer().name([Keyword(**word) for word in one.keywords], []).name
     return due
