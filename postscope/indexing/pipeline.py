@@ -218,6 +218,8 @@ class Pipeline:
         rows: list[list[list[Vector | None]]] = [[] for _ in batch]
         waiting: list[tuple[list[Vector | None], int, str, Image.Image]] = []
         begun = False
+        # Where texts may come in between they are waited for no longer than queries are.
+        size = IMAGE_SLICE if between is not None else self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE)
 
         def flush(at_least: int) -> None:
             nonlocal begun
@@ -226,7 +228,6 @@ class Pipeline:
                 if between is not None and begun:
                     between()
                 begun = True
-                size = self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE)
                 slice_, waiting[:] = waiting[:size], waiting[size:]
                 encoded = self._calibration.centre_images(self._encoder.encode_images([image for *_, image in slice_]))
                 for (medium, row, name, _), vector in zip(slice_, encoded, strict=True):
@@ -246,7 +247,7 @@ class Pipeline:
                 medium.append(None if isinstance(found, Image.Image) else found)
             if medium:
                 rows[owner].append(medium)
-            flush(self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE))
+            flush(size)
         flush(1)
         stacked = [[np.stack([row for row in medium if row is not None]) for medium in found] for found in rows]
         return stacked, failures

@@ -106,6 +106,23 @@ def test_posts_that_are_deleted_during_a_run_are_in_no_topic(desk: TopicDesk, be
     assert shown
 
 
+def test_posts_that_fit_nowhere_while_a_run_computes_belong_to_what_it_finds(
+    desk: TopicDesk, clock: SetClock, before_the_answer: Interrupt
+) -> None:
+    ids = desk.talk("storm", 20)
+
+    def enrich() -> None:
+        clock.forward(seconds=5)
+        with desk.runtime.database.session() as session:
+            for post in ids:
+                session.merge(TopicMember(post_id=post, topic_id=None, strength=0.0, assigned_at=clock()))
+
+    before_the_answer(enrich)
+    assert desk.discover().state == "done"
+    with desk.runtime.database.session() as session:
+        assert {member.topic_id is None for member in session.query(TopicMember)} == {False}
+
+
 def test_all_posts_deleted_during_a_run_leave_nothing_behind(desk: TopicDesk, before_the_answer: Interrupt) -> None:
     ids = desk.talk("storm", 12)
     before_the_answer(lambda: [desk.delete(post) for post in ids] and None)

@@ -71,7 +71,9 @@ def write_members(session: Session, run_id: uuid.UUID, *, read_at: datetime, now
             ) AS placed
             ON CONFLICT (post_id) DO UPDATE SET topic_id = excluded.topic_id, subtopic_id = excluded.subtopic_id,
                 strength = excluded.strength, run_id = excluded.run_id, assigned_at = excluded.assigned_at
-            WHERE topic_members.corrected_by IS NULL AND topic_members.assigned_at <= :read_at
+            WHERE topic_members.corrected_by IS NULL
+                -- What was said of a post since it was read is newer, but for: it fits nowhere that was known then.
+                AND (topic_members.assigned_at <= :read_at OR topic_members.topic_id IS NULL)
             """
         ),
         {"run": run_id, "now": now, "read_at": read_at},
