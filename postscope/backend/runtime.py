@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from postscope.backend import work
+from postscope.backend.banks.behind import check_again
 from postscope.backend.banks.live import LiveBanks
 from postscope.backend.blobs import BlobStore, open_blobs
 from postscope.backend.database import Clock, Database, utc_now
@@ -120,7 +121,13 @@ class Runtime:
     @cached_property
     def banks(self) -> LiveBanks:
         """All banks of known content, in memory."""
-        return LiveBanks(self.database)
+        return LiveBanks(self.database, self._check_again)
+
+    def _check_again(self, change: int) -> None:
+        """Posts that were checked while entries were being read wait for the enrich stage again."""
+        with self.database.session() as session:
+            if check_again(session, up_to=change, now=self.clock()):
+                self.jobs.after(session, [work.Stage.ENRICH])
 
     @cached_property
     def pictures(self) -> Pictures:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from postscope.backend import runs, webhooks, work
+from postscope.backend.banks.behind import check_again
 from postscope.backend.loose_blobs import forget_loose
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Stage
@@ -26,6 +27,8 @@ def sweep(runtime: Runtime) -> None:
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
         start_watch(runtime, session)
+        if check_again(session, now=now):
+            runtime.jobs.after(session, [Stage.ENRICH])
         start_sweep(runtime, session)
         runtime.jobs.after(session, [Stage(row.stage) for row in waiting])
     if lapsed:
@@ -35,14 +38,15 @@ def sweep(runtime: Runtime) -> None:
 
 
 def forget_uploads(runtime: Runtime) -> int:
-    """Remove uploads that no post has used in time, and their bytes where nothing else has the same."""
+    """Remove uploads that no post, example or entry has used in time, and their bytes if nothing else has them."""
     before = runtime.clock() - timedelta(hours=runtime.settings.media.unused_upload_hours)
     with runtime.database.session() as session:
         rows = session.execute(
             text(
                 "DELETE FROM uploads u WHERE u.created_at < :before "
                 "AND NOT EXISTS (SELECT 1 FROM media m WHERE m.upload_id = u.id) "
-                "AND NOT EXISTS (SELECT 1 FROM taxonomy_examples e WHERE e.upload_id = u.id) RETURNING u.sha256"
+                "AND NOT EXISTS (SELECT 1 FROM taxonomy_examples e WHERE e.upload_id = u.id) "
+                "AND NOT EXISTS (SELECT 1 FROM bank_entries b WHERE b.upload_id = u.id) RETURNING u.sha256"
             ),
             {"before": before},
         ).scalars()

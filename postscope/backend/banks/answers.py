@@ -23,7 +23,7 @@ from postscope.backend.tables import ActionTaken, Bank, BankEntry, BankMatch, Po
 class UncheckedOut(BaseModel):
     """A part that nothing could be said of, and why."""
 
-    part: Literal["text", "media"]
+    part: Literal["text", "media", "banks"] = Field(description="banks: entries that are still being read")
     place: int | None = Field(description="position of the medium; null for the text", examples=[0])
     code: str = Field(examples=["truncated"])
     reason: str = Field(examples=["the file ends before its content does"])

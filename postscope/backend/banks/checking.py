@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from postscope.backend.banks import probing, verdicts
+from postscope.backend.banks.behind import check_again
 from postscope.backend.banks.judging import Judged, judge, relevance_in
 from postscope.backend.blobs import BlobError
 from postscope.backend.duplicates.asking import picture_in
@@ -16,6 +17,7 @@ from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
+from postscope.backend.work import Stage
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.stores.base import Stored
 
@@ -51,7 +53,18 @@ def check(
         post.id: judge(known, contents[post.id], now=now, relevance=relevance, looks=looks) for post in posts
     }
     with runtime.database.session() as session:
-        return verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+        fresh = verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+    if known.behind:
+        _ask_again(runtime)
+    return fresh
+
+
+def _ask_again(runtime: Runtime) -> None:
+    """What was being read may have come between our look and our verdicts, and nobody else would notice them."""
+    change = runtime.banks.read_up_to
+    with runtime.database.session() as session:
+        if check_again(session, up_to=change, now=runtime.clock()):
+            runtime.jobs.after(session, [Stage.ENRICH])
 
 
 def _pictures(runtime: Runtime) -> probing.Pictures:

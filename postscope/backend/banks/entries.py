@@ -15,7 +15,7 @@ from postscope.backend.auth import Caller
 from postscope.backend.banks import catalogue, changes
 from postscope.backend.banks.schema import EntryChangeIn, EntryIn, HashIn, changes_of
 from postscope.backend.errors import Invalid, NotFound
-from postscope.backend.tables import BankEntry, BankSignal, BankVector
+from postscope.backend.tables import BankEntry, BankSignal, BankVector, Upload
 from postscope.indexing.fingerprints import ExactText, Shingles
 from postscope.indexing.known.signals import BadSignal, Kind, parse_hash, parse_vpdq
 from postscope.indexing.normalise import storable
@@ -99,6 +99,8 @@ def add(
         Invalid: there is nothing to know it by.
     """
     bank = catalogue.writable(session, bank_id, caller)
+    if given.upload_id is not None and not _held(session, given.upload_id):
+        raise Invalid.of("upload_id", "there is no such upload")
     if not content.signals:
         raise Invalid.of("post_id" if given.post_id else "upload_id", "there is nothing in it to know it by")
     entry = BankEntry(
@@ -106,6 +108,7 @@ def add(
         bank_id=bank.id,
         origin="post" if given.post_id else "upload" if given.upload_id else "hash",
         post_id=given.post_id,
+        upload_id=given.upload_id,
         severity=given.severity,
         source=storable(given.source),
         note=storable(given.note),
@@ -205,6 +208,11 @@ def spaces(session: Session) -> dict[str, int]:
     """How many vectors there are of each space."""
     rows = session.execute(select(BankVector.space, func.count()).group_by(BankVector.space))
     return {row[0]: row[1] for row in rows}
+
+
+def _held(session: Session, upload_id: uuid.UUID) -> bool:
+    """Whether an upload is there; from here to the commit no sweep takes it away."""
+    return session.get(Upload, upload_id, with_for_update={"key_share": True, "read": True}) is not None
 
 
 def _write_content(session: Session, entry_id: uuid.UUID, content: Content) -> None:

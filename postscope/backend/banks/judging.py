@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import numpy as np
 
 from postscope.backend.banks.live import BankView, Known
-from postscope.backend.banks.probing import Checkable
+from postscope.backend.banks.probing import Checkable, Unchecked
 from postscope.backend.models import SpaceModel
 from postscope.indexing.known.matching import Found, Looks, Part, Relevance, find
 from postscope.indexing.types import Vector, Vectors
 
 Verdict = Literal["match", "no_match", "could_not_check"]
+
+_BEHIND: Final = Unchecked(
+    "banks", None, "banks_behind", "new entries are still being read; it is checked again when they are there"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,16 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the banks say of one content; matches best first, copies before look-alikes."""
+    """What the banks say of one content; matches best first, copies before look-alikes.
+
+    ``change`` is the last change of the banks that was looked at, ``asked`` the last there was when the check began.
+    """
 
     verdict: Verdict
     matches: tuple[Matched, ...]
     checkable: Checkable
     change: int
+    asked: int
 
 
 def judge(
@@ -46,13 +54,15 @@ def judge(
     relevance: Relevance | None = None,
     looks: Looks | None = None,
 ) -> Judged:
-    """Ask the banks about one content."""
+    """Ask the banks about one content. Entries that are still being read are a part that could not be checked."""
+    if known.behind:
+        content = replace(content, unchecked=(*content.unchecked, _BEHIND))
     found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, looks=looks)
     enabled = [
         Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
     ]
     matches = tuple(_suppress(enabled))
-    return Judged(_verdict(matches, content), matches, content, known.change)
+    return Judged(_verdict(matches, content), matches, content, known.change, known.asked)
 
 
 def relevance_in(model: SpaceModel) -> Relevance:

@@ -7,7 +7,7 @@ import) is read on a thread of its own, while matching goes on with what was the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 INLINE_ENTRIES = 5_000
 """Changes of up to so many entries are taken over at once, in a fraction of a second."""
+_TURN_SECONDS = 2.0
+"""For another thread that is taking over a small change; then matching goes on without it."""
 _CHUNK = 20_000
 
 Loaded = tuple[KnownEntry, Sequence[KnownSignal]]
@@ -43,18 +45,38 @@ class BankView:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known now: the index, the banks by their numbers in it, and the last change that is in it."""
+    """What is known now.
+
+    Attributes:
+        index: of all entries.
+        banks: by their numbers in it.
+        change: the last change that is in it.
+        asked: the last change that was committed when it was asked for; more than ``change`` while a large one is
+            being read, and then nothing that matches nothing may be called harmless.
+    """
 
     index: KnownIndex
     banks: Mapping[int, BankView]
     change: int
+    asked: int = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are entries that it does not have yet."""
+        return self.change < self.asked
 
 
 class LiveBanks:
-    """The banks of one process. Safe to call from several threads."""
+    """The banks of one process. Safe to call from several threads.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are kept.
+        caught_up: called when what was read beside is there, with the number of its last change.
+    """
+
+    def __init__(self, database: Database, caught_up: Callable[[int], None] = lambda _: None) -> None:
         self._database = database
+        self._caught_up = caught_up
         self._turn = threading.Lock()
         self._numbers: dict[UUID, int] = {}
         self._known = Known(KnownIndex(), {}, 0)
@@ -63,16 +85,23 @@ class LiveBanks:
         self._reading: threading.Thread | None = None
 
     def fresh(self, space: str | None = None) -> Known:
-        """All banks, with every change that is committed now, but for a large one that is being read beside.
+        """All banks, with every change that is committed now, but for a large one that is being read beside: what is
+        returned then says that it is ``behind``.
 
         Args:
             space: whose vectors are wanted, for look-alikes.
         """
         with self._database.session() as session:
-            behind = changes.latest(session) != self._known.change
-        if behind or (space is not None and space != self._space):
+            asked = changes.latest(session)
+        if asked != self._known.change or (space is not None and space != self._space):
             self._catch_up(space or self._space)
-        return self._known
+        known = self._known
+        return replace(known, asked=max(asked, known.change))
+
+    @property
+    def read_up_to(self) -> int:
+        """The last change that is in memory."""
+        return self._known.change
 
     def wait(self, timeout: float) -> bool:
         """Wait until what is read beside is there; whether it is."""
@@ -82,7 +111,7 @@ class LiveBanks:
         return reading is None or not reading.is_alive()
 
     def _catch_up(self, space: str | None) -> None:
-        if not self._turn.acquire(blocking=not self._loaded):
+        if not self._turn.acquire(timeout=_TURN_SECONDS if self._loaded else -1):
             return  # somebody is at it
         try:
             if self._is_reading():
@@ -106,6 +135,7 @@ class LiveBanks:
     def _read_beside(self, found: changes.Changes, space: str | None) -> None:
         try:
             self._apply(found, space)
+            self._caught_up(found.last)
         except Exception:
             log.exception("banks_not_read")
 

@@ -30,9 +30,12 @@ Pictures = Callable[[Media], Picture | None]
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """A part that nothing can be said of, and why. ``place`` is the medium's position; None is the text."""
+    """A part that nothing can be said of, and why. ``place`` is the medium's position; None is the text.
 
-    part: Literal["text", "media"]
+    ``banks`` is no part of the content: the entries were not all there to compare it with.
+    """
+
+    part: Literal["text", "media", "banks"]
     place: int | None
     code: str
     reason: str

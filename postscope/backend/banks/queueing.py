@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.banks.catalogue import new_id
 from postscope.backend.banks.judging import Judged
-from postscope.backend.banks.probing import told_of
+from postscope.backend.banks.probing import Unchecked, told_of
 from postscope.backend.banks.schema import SEVERITIES
 from postscope.backend.tables import BankEntry, BankMatch, ReviewItem
 
@@ -32,7 +32,7 @@ def follow_checks(session: Session, judged: Mapping[UUID, Judged], *, now: datet
     for post_id, one in judged.items():
         if one.verdict == "could_not_check":
             unchecked = one.checkable.unchecked
-            reason = "; ".join(f"{_named(u.place)}: {u.reason}" for u in unchecked)
+            reason = "; ".join(f"{_named(u)}: {u.reason}" for u in unchecked)
             _open(
                 session,
                 "could_not_check",
@@ -94,5 +94,5 @@ def _open(
     )
 
 
-def _named(place: int | None) -> str:
-    return "text" if place is None else f"medium {place}"
+def _named(part: Unchecked) -> str:
+    return part.part if part.place is None else f"medium {part.place}"

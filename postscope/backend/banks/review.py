@@ -44,6 +44,15 @@ def claim(session: Session, item_id: UUID, caller: Caller, *, now: datetime) -> 
     item = _locked(session, item_id, caller)
     _refuse_others(item, caller, now)
     item.claimed_by, item.claimed_until = caller.name, now + timedelta(seconds=CLAIM_SECONDS)
+    audit.record(
+        session,
+        actor=caller.name,
+        action="review.claim",
+        subject=f"review:{item.id}",
+        evidence={"kind": item.kind, "post": item.post_id, "entry": item.entry_id,
+                  "until": item.claimed_until.isoformat()},
+        now=now,
+    )  # fmt: skip
     return item
 
 

@@ -42,6 +42,7 @@ class BankEntry(Base):
     Attributes:
         origin: ``post``, ``upload`` or ``hash``.
         post_id: the post it was made from, which may be gone since.
+        upload_id: the upload it was made from, which stays as long as the entry.
         severity: ``low``, ``medium``, ``high`` or ``critical``.
         tags: labels of the exchange that it came from.
         thresholds: its own, by kind of hash (``pdq``, ``vpdq``, ``text``, ``look_alike``); others take the default.
@@ -55,12 +56,14 @@ class BankEntry(Base):
         CheckConstraint("severity IN ('low', 'medium', 'high', 'critical')", name="severity"),
         Index(None, "bank_id", "id"),
         Index("ix_bank_entries_import_id", "import_id", postgresql_where=sql("import_id IS NOT NULL")),
+        Index("ix_bank_entries_upload_id", "upload_id", postgresql_where=sql("upload_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     bank_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("banks.id", ondelete="CASCADE"))
     origin: Mapped[str]
     post_id: Mapped[uuid.UUID | None]
+    upload_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("uploads.id"))
     severity: Mapped[str]
     source: Mapped[str] = mapped_column(server_default=sql("''"))
     note: Mapped[str] = mapped_column(server_default=sql("''"))

@@ -20,6 +20,8 @@ class PostCheck(Base):
     Attributes:
         version: of the post that was checked.
         change: how far the banks had been read.
+        asked: how far they had been changed when the check began; more than ``change`` while a large import is being
+            read: the post is then checked again.
         unchecked: parts that could not be checked, each with ``part``, ``code`` and ``reason``.
     """
 
@@ -27,12 +29,14 @@ class PostCheck(Base):
     __table_args__ = (
         CheckConstraint("verdict IN ('match', 'no_match', 'could_not_check')", name="verdict"),
         Index(None, "verdict", "checked_at"),
+        Index("ix_post_checks_behind", "asked", postgresql_where=sql("change < asked")),
     )
 
     post_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     version: Mapped[int]
     verdict: Mapped[str]
     change: Mapped[int] = mapped_column(BigInteger)
+    asked: Mapped[int] = mapped_column(BigInteger)
     unchecked: Mapped[list[dict[str, Any]]] = mapped_column(JSONB(none_as_null=True))
     checked_at: Mapped[datetime]
 

@@ -54,6 +54,7 @@ def _entries() -> None:
         sa.Column("bank_id", sa.Uuid(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("post_id", sa.Uuid(), nullable=True),
+        sa.Column("upload_id", sa.Uuid(), nullable=True),
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False),
@@ -70,6 +71,7 @@ def _entries() -> None:
         sa.CheckConstraint("origin IN ('post', 'upload', 'hash')", name=op.f("ck_bank_entries_origin")),
         sa.CheckConstraint("severity IN ('low', 'medium', 'high', 'critical')", name=op.f("ck_bank_entries_severity")),
         sa.ForeignKeyConstraint(["bank_id"], ["banks.id"], name=op.f("fk_bank_entries_bank_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["upload_id"], ["uploads.id"], name=op.f("fk_bank_entries_upload_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bank_entries")),
     )
     op.create_index(op.f("ix_bank_entries_bank_id_id"), "bank_entries", ["bank_id", "id"], unique=False)
@@ -79,6 +81,13 @@ def _entries() -> None:
         ["import_id"],
         unique=False,
         postgresql_where=sa.text("import_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_bank_entries_upload_id",
+        "bank_entries",
+        ["upload_id"],
+        unique=False,
+        postgresql_where=sa.text("upload_id IS NOT NULL"),
     )
     op.create_table(
         "bank_signals",
@@ -129,6 +138,7 @@ def _matches() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("unchecked", postgresql.JSONB(), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("verdict IN ('match', 'no_match', 'could_not_check')", name=op.f("ck_post_checks_verdict")),
@@ -136,6 +146,9 @@ def _matches() -> None:
         sa.PrimaryKeyConstraint("post_id", name=op.f("pk_post_checks")),
     )
     op.create_index(op.f("ix_post_checks_verdict_checked_at"), "post_checks", ["verdict", "checked_at"], unique=False)
+    op.create_index(
+        "ix_post_checks_behind", "post_checks", ["asked"], unique=False, postgresql_where=sa.text("change < asked")
+    )
     op.create_table(
         "bank_decisions",
         sa.Column("match_id", sa.Uuid(), nullable=False),

@@ -1,0 +1,47 @@
+"""Posts that were checked before the banks had been read as far as they had been changed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from postscope.backend.work import ASKED_AGAIN, Stage
+
+PATIENCE: Final = timedelta(minutes=2)
+"""So long whoever was reading has for it, before a sweep asks for the checks in its place."""
+
+
+def check_again(session: Session, *, now: datetime, up_to: int | None = None) -> int:
+    """Let the enrich stage look again at posts whose check was behind the banks.
+
+    Posts that wait for it anyhow are left alone. One that is being looked at is looked at once more after that.
+
+    Args:
+        session: they wait when it commits.
+        now: the time.
+        up_to: the last change that this process has read. None: whoever was reading may have died; then those are
+            asked for that were checked some time ago. A process that is itself behind notes them as behind again.
+
+    Returns:
+        How many posts are to be checked again.
+    """
+    done = session.execute(
+        text(
+            f"""
+            INSERT INTO work (post_id, stage, run_after, created_at, request_id)
+            SELECT c.post_id, :stage, :now, :now, NULL FROM post_checks c
+            WHERE c.change < c.asked
+                AND (c.asked <= CAST(:up_to AS bigint) OR (CAST(:up_to AS bigint) IS NULL AND c.checked_at < :before))
+                AND NOT EXISTS (
+                    SELECT 1 FROM work w WHERE w.post_id = c.post_id AND w.stage = :stage AND w.state = 'waiting'
+                )
+            ORDER BY c.post_id
+            {ASKED_AGAIN}
+            """  # noqa: S608 - what is put in is a constant
+        ),
+        {"stage": Stage.ENRICH.value, "now": now, "up_to": up_to, "before": now - PATIENCE},
+    )
+    return int(getattr(done, "rowcount", 0))
