@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.indexing.build import open_encoder
 from postscope.indexing.calibration import CalibrationError, SpaceCalibration
 from postscope.indexing.calibration_fit import calibrate

@@ -30,7 +30,8 @@ from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
 from postscope.backend.sentiment import Scorers
-from postscope.backend.settings import EncoderSettings, Mode, Settings
+from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.settings import Mode, Settings
 from postscope.backend.tables import SpaceRow
 from postscope.indexing.build import open_hearing, open_reader, open_store
 from postscope.indexing.calibration import SpaceCalibration

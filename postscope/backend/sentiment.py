@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.errors import NotReady
 from postscope.backend.models import SpaceModel
-from postscope.backend.settings import SentimentSettings
+from postscope.backend.setting_groups import SentimentSettings
 from postscope.backend.tables import Post, PostSentiment
 from postscope.indexing.sentiment.base import SentimentScorer, SentimentUnavailable, Shares
 from postscope.indexing.sentiment.others import LexiconScorer, TransformersScorer

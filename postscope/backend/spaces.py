@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from postscope.backend import work
 from postscope.backend.database import Clock, Database
 from postscope.backend.errors import Conflict, NotFound
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.space_audit import AuditReport, audit_collection
 from postscope.backend.tables import Post, SpaceRow
 from postscope.backend.work import Stage

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.fetch_errors import Refused
 from postscope.backend.fetching import Fetcher
-from postscope.backend.settings import WebhookSettings
+from postscope.backend.setting_groups import WebhookSettings
 from postscope.backend.tables import Webhook, WebhookDelivery
 
 EVERY: Final = "*"

@@ -16,7 +16,7 @@ from enum import StrEnum
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from postscope.backend.settings import WorkSettings
+from postscope.backend.setting_groups import WorkSettings
 
 REASON_LIMIT = 2_000
 

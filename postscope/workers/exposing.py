@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import WorkSettings
+from postscope.backend.setting_groups import WorkSettings
 
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one worker keep what they count; the library reads it once, when it is imported."""

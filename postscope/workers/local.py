@@ -10,7 +10,7 @@ import structlog
 from postscope.backend import runs, work
 from postscope.backend.jobs import LocalBell
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import WorkSettings
+from postscope.backend.setting_groups import WorkSettings
 from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import EdgeStore

@@ -14,7 +14,7 @@ from postscope.backend.errors import Conflict, NotReady
 from postscope.backend.models import SpaceModel
 from postscope.backend.runs import RunCancelled
 from postscope.backend.runtime import ALIAS, Runtime
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.space_audit import AuditReport
 from postscope.backend.spaces import Spaces
 from postscope.backend.tables import Media, Post, SpaceRow

@@ -17,7 +17,8 @@ from postscope.backend.auth import Caller, Role
 from postscope.backend.database import Database
 from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.runtime import ALIAS, Runtime
-from postscope.backend.settings import EncoderSettings, Settings
+from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.settings import Settings
 from postscope.backend.spaces import SWITCH
 from postscope.backend.tables import Post, Run, SpaceRow
 from postscope.backend.work import Stage

@@ -9,7 +9,7 @@ import pytest
 
 from postscope.backend import work
 from postscope.backend.database import Database
-from postscope.backend.settings import WorkSettings
+from postscope.backend.setting_groups import WorkSettings
 from postscope.backend.work import Claim, Stage
 from tests.conftest import SetClock
 

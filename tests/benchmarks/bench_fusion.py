@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from postscope.backend.models import Models, SpaceModel
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.pipeline import Content, FusionWeights, MediumPart, Picture, fuse

@@ -15,7 +15,8 @@ from typing import IO
 import av
 
 from postscope.backend.models import Models
-from postscope.backend.settings import EncoderSettings, load_settings
+from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.settings import load_settings
 from postscope.indexing.encoders.base import Encoder
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from postscope.backend.models import Models, SpaceModel
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.tagging.definitions import default_prompts
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder

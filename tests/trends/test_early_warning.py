@@ -16,7 +16,8 @@ from postscope.backend.app import create_app
 from postscope.backend.auth import Role
 from postscope.backend.database import Database
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import Settings, WarningSettings
+from postscope.backend.setting_groups import WarningSettings
+from postscope.backend.settings import Settings
 from postscope.backend.tables import Alert, AuditEntry, Topic, TopicMember
 from postscope.backend.work import Stage
 from postscope.indexing.types import Vectors

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import WarningSettings
+from postscope.backend.setting_groups import WarningSettings
 from postscope.backend.tables import Run, Topic, TopicMember
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep

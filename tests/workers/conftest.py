@@ -11,7 +11,8 @@ import pytest
 
 from postscope.backend.database import Database
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import Settings, WorkSettings
+from postscope.backend.setting_groups import WorkSettings
+from postscope.backend.settings import Settings
 from postscope.backend.status import PostStatus, post_status
 from postscope.backend.tables import Work
 from postscope.backend.work import Stage

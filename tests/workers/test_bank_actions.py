@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from postscope.backend import webhooks, work
 from postscope.backend.auth import Role
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import BankSettings
+from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import ActionTaken, WebhookDelivery
 from postscope.backend.work import Stage
 from tests.conftest import SetClock

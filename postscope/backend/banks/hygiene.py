@@ -20,7 +20,7 @@ from postscope.backend import audit, webhooks
 from postscope.backend.auth import Caller
 from postscope.backend.banks import catalogue, entries, queueing
 from postscope.backend.errors import NotFound
-from postscope.backend.settings import BankSettings
+from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import BankDecision, BankEntry, BankMatch
 
 EVENT = "bank_entry.quarantined"

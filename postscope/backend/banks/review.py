@@ -13,7 +13,7 @@ from postscope.backend import audit
 from postscope.backend.auth import Caller
 from postscope.backend.banks import catalogue, hygiene
 from postscope.backend.errors import Conflict, Invalid, NotFound
-from postscope.backend.settings import BankSettings
+from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import ReviewItem
 
 CLAIM_SECONDS: Final = 900.0

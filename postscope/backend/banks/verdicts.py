@@ -15,7 +15,7 @@ from postscope.backend.banks import actions, hygiene, queueing
 from postscope.backend.banks.catalogue import new_id
 from postscope.backend.banks.judging import Judged, Matched
 from postscope.backend.banks.probing import told_of
-from postscope.backend.settings import BankSettings
+from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import BankEntry, BankMatch, Post, PostCheck
 
 

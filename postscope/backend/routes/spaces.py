@@ -13,7 +13,7 @@ from postscope.backend.errors import Invalid
 from postscope.backend.problems import problem_answers
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.spaces import SWITCH
 
 router = APIRouter(prefix="/v1/space", tags=["runs"])

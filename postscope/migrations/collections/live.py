@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.errors import Conflict
 from postscope.backend.runtime import ALIAS, Runtime
-from postscope.backend.settings import EncoderSettings
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.tables import SpaceRow
 from postscope.migrations.collections.layouts import upgrade_collection
 
