@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from postscope.backend import runs
-from postscope.backend.banks import retro
+from postscope.backend.banks import retro, vectors
 from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
@@ -17,6 +17,7 @@ from postscope.backend.spaces import SWITCH
 from postscope.backend.topics import requests as topics
 from postscope.workers import duplicates, head_training, head_upkeep, trend_sweep
 from postscope.workers.bank_retro import sweep_history
+from postscope.workers.bank_vectors import make_vectors
 from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
@@ -31,6 +32,7 @@ HEARTBEAT_SECONDS = 5.0
 
 RUNNERS: Mapping[str, Runner] = {
     retro.KIND: sweep_history,
+    vectors.KIND: make_vectors,
     "duplicates.sweep": duplicates.sweep,
     "tags.apply": apply_taxonomy,
     head_training.KIND: train_head,

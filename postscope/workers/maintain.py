@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from postscope.backend import runs, webhooks, work
+from postscope.backend.banks import vectors
 from postscope.backend.banks.behind import check_again
 from postscope.backend.loose_blobs import forget_loose
 from postscope.backend.runtime import Runtime
@@ -27,6 +28,7 @@ def sweep(runtime: Runtime) -> None:
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
         start_watch(runtime, session)
+        vectors.start(session, now=now)
         if check_again(session, now=now):
             runtime.jobs.after(session, [Stage.ENRICH])
         start_sweep(runtime, session)

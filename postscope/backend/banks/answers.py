@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.auth import Caller, Role
-from postscope.backend.banks.judging import Judged
+from postscope.backend.banks.judging import Judged, Verdict
 from postscope.backend.banks.probing import told_of
 from postscope.backend.errors import NotFound
 from postscope.backend.searching.answers import HitModeration, SearchAnswer
@@ -61,6 +61,12 @@ class ModerationOut(BaseModel):
     unchecked: list[UncheckedOut]
     copies: list[MatchOut]
     look_alikes: list[MatchOut]
+    look_alike_verdict: Literal["match", "no_match", "could_not_check"] = Field(
+        description="of the look-alikes alone; it never changes the verdict"
+    )
+    look_alikes_unchecked: int = Field(
+        description="entries that no look-alikes could be looked for of: their vectors are being made for a new model"
+    )
     withheld: int = Field(description="matches in banks that the caller may not see")
     tags: list[str] = Field(description="put on the post by rules", examples=[["known-harm"]])
     held: bool = Field(description="it waits for a moderator")
@@ -89,6 +95,8 @@ def of_post(session: Session, post_id: UUID, caller: Caller) -> ModerationOut:
     return ModerationOut(
         post_id=post_id,
         verdict=check.verdict if check else "could_not_check",
+        look_alike_verdict=_look_alike_verdict(told, check.unlooked if check else 0, checked=check is not None),
+        look_alikes_unchecked=check.unlooked if check else 0,
         current=check is not None and check.version == post.version,
         checked_at=check.checked_at if check else None,
         unchecked=[UncheckedOut.model_validate(item) for item in (check.unchecked if check else [late])],
@@ -136,6 +144,8 @@ def of_content(session: Session, judged: Judged, caller: Caller, *, now: datetim
     return ModerationOut(
         post_id=None,
         verdict=judged.verdict,
+        look_alike_verdict=_look_alike_verdict(told, judged.unlooked, checked=True),
+        look_alikes_unchecked=judged.unlooked,
         current=True,
         checked_at=now,
         unchecked=[UncheckedOut.model_validate(item) for item in told_of(judged.checkable.unchecked)],
@@ -175,6 +185,12 @@ def of_hits(session: Session, ids: Sequence[UUID], caller: Caller) -> Mapping[UU
         )
         for post_id in ids
     }
+
+
+def _look_alike_verdict(told: Sequence[tuple[str, MatchOut]], unlooked: int, *, checked: bool) -> Verdict:
+    if any(tier == "look_alike" and not match.harmless and match.suppressed_by is None for tier, match in told):
+        return "match"
+    return "no_match" if checked and not unlooked else "could_not_check"
 
 
 def with_verdicts(session: Session, answer: SearchAnswer, caller: Caller) -> SearchAnswer:

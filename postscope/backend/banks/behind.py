@@ -1,7 +1,8 @@
-"""Posts that were checked before the banks had been read as far as they had been changed."""
+"""Posts that were checked before all was there to compare them with: entries, or the vectors of entries."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,20 +29,37 @@ def check_again(session: Session, *, now: datetime, up_to: int | None = None) ->
     Returns:
         How many posts are to be checked again.
     """
+    return _ask(
+        session,
+        "c.change < c.asked AND (c.asked <= CAST(:up_to AS bigint) "
+        "OR (CAST(:up_to AS bigint) IS NULL AND c.checked_at < :before))",
+        now,
+        {"up_to": up_to, "before": now - PATIENCE},
+    )
+
+
+def look_again(session: Session, *, now: datetime) -> int:
+    """The same for posts that could not be compared with the vectors of some entries.
+
+    Returns:
+        How many posts are to be checked again.
+    """
+    return _ask(session, "c.unlooked > 0", now, {})
+
+
+def _ask(session: Session, which: str, now: datetime, values: Mapping[str, object]) -> int:
     done = session.execute(
         text(
             f"""
             INSERT INTO work (post_id, stage, run_after, created_at, request_id)
             SELECT c.post_id, :stage, :now, :now, NULL FROM post_checks c
-            WHERE c.change < c.asked
-                AND (c.asked <= CAST(:up_to AS bigint) OR (CAST(:up_to AS bigint) IS NULL AND c.checked_at < :before))
-                AND NOT EXISTS (
-                    SELECT 1 FROM work w WHERE w.post_id = c.post_id AND w.stage = :stage AND w.state = 'waiting'
-                )
+            WHERE {which} AND NOT EXISTS (
+                SELECT 1 FROM work w WHERE w.post_id = c.post_id AND w.stage = :stage AND w.state = 'waiting'
+            )
             ORDER BY c.post_id
             {ASKED_AGAIN}
-            """  # noqa: S608 - what is put in is a constant
+            """  # noqa: S608 - what is put in are constants
         ),
-        {"stage": Stage.ENRICH.value, "now": now, "up_to": up_to, "before": now - PATIENCE},
+        {"stage": Stage.ENRICH.value, "now": now, **values},
     )
     return int(getattr(done, "rowcount", 0))

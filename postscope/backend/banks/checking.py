@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from postscope.backend.banks import probing, verdicts
 from postscope.backend.banks.behind import check_again
-from postscope.backend.banks.judging import Judged, judge, relevance_in
+from postscope.backend.banks.judging import Judged, judge
 from postscope.backend.blobs import BlobError
 from postscope.backend.duplicates.asking import picture_in
 from postscope.backend.fingerprinting.pictures import Picture
@@ -48,9 +48,9 @@ def check(
     pictures = _pictures(runtime) if known.index.count("scene") else None
     with runtime.database.session() as session:
         contents = probing.of_posts(session, posts, media, points, pictures)
-    now, relevance, looks = runtime.clock(), relevance_in(model), probing.looks_of(runtime.database)
+    now, looks = runtime.clock(), probing.looks_of(runtime.database)
     judged: dict[UUID, Judged] = {
-        post.id: judge(known, contents[post.id], now=now, relevance=relevance, looks=looks) for post in posts
+        post.id: judge(known, contents[post.id], now=now, model=model, looks=looks) for post in posts
     }
     with runtime.database.session() as session:
         fresh = verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)

@@ -37,6 +37,7 @@ class Judged:
     """What the banks say of one content; matches best first, copies before look-alikes.
 
     ``change`` is the last change of the banks that was looked at, ``asked`` the last there was when the check began.
+    ``unlooked`` entries could not be looked for by vectors: theirs are of another space.
     """
 
     verdict: Verdict
@@ -44,6 +45,7 @@ class Judged:
     checkable: Checkable
     change: int
     asked: int
+    unlooked: int = 0
 
 
 def judge(
@@ -51,10 +53,21 @@ def judge(
     content: Checkable,
     *,
     now: datetime,
-    relevance: Relevance | None = None,
+    model: SpaceModel | None = None,
     looks: Looks | None = None,
 ) -> Judged:
-    """Ask the banks about one content. Entries that are still being read are a part that could not be checked."""
+    """Ask the banks about one content. Entries that are still being read are a part that could not be checked.
+
+    Args:
+        known: the banks.
+        content: what is asked about.
+        now: what has expired by then matches nothing.
+        model: whose vectors the content has; without it there are no look-alikes.
+        looks: reads what edited copies are told by.
+    """
+    comparable = model is not None and known.space == model.encoder.space.id
+    relevance = relevance_in(model) if model is not None and comparable else None
+    unlooked = known.unlooked if model is None or comparable else known.unlooked + known.index.with_vectors()
     if known.behind:
         content = replace(content, unchecked=(*content.unchecked, _BEHIND))
     found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, looks=looks)
@@ -62,7 +75,7 @@ def judge(
         Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
     ]
     matches = tuple(_suppress(enabled))
-    return Judged(_verdict(matches, content), matches, content, known.change, known.asked)
+    return Judged(_verdict(matches, content), matches, content, known.change, known.asked, unlooked)
 
 
 def relevance_in(model: SpaceModel) -> Relevance:

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from postscope.backend.banks import changes
+from postscope.backend.banks import changes, vectors
 from postscope.backend.database import Database
 from postscope.backend.tables import Bank, BankEntry, BankSignal, BankVector
 from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
@@ -53,12 +53,16 @@ class Known:
         change: the last change that is in it.
         asked: the last change that was committed when it was asked for; more than ``change`` while a large one is
             being read, and then nothing that matches nothing may be called harmless.
+        space: whose vectors it has.
+        unlooked: entries that have vectors of another space alone, until theirs are made anew.
     """
 
     index: KnownIndex
     banks: Mapping[int, BankView]
     change: int
     asked: int = 0
+    space: str | None = None
+    unlooked: int = 0
 
     @property
     def behind(self) -> bool:
@@ -147,10 +151,12 @@ class LiveBanks:
                 index.change(chunk)
             there = set(session.scalars(select(BankEntry.id).where(BankEntry.id.in_(found.entries))))
             index.remove([entry for entry in found.entries if entry not in there])
+            unlooked = 0
             if space is not None:
                 _read_vectors(session, index, space)
+                unlooked = vectors.count_lacking(session, space)
         self._space = space
-        self._known = Known(index, banks, found.last)
+        self._known = Known(index, banks, found.last, space=space, unlooked=unlooked)
         self._loaded = True
 
     def _banks(self, session: Session) -> dict[int, BankView]:
@@ -244,8 +250,8 @@ def _read_vectors(session: Session, index: KnownIndex, space: str) -> None:
             if held is not None:
                 index.set_vectors(part, np.empty((0, held[0].shape[1]), np.float32), [])
             continue
-        vectors = np.stack([np.frombuffer(row.vector, np.float32) for row in rows])
-        index.set_vectors(part, vectors, [row.entry_id for row in rows])
+        stacked = np.stack([np.frombuffer(row.vector, np.float32) for row in rows])
+        index.set_vectors(part, stacked, [row.entry_id for row in rows])
 
 
 def _import_size(session: Session, imports: Sequence[UUID]) -> int:

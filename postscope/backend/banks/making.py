@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import select
 
-from postscope.backend.banks import entries
+from postscope.backend.banks import contents, entries
+from postscope.backend.banks.contents import image_vectors, text_vectors
 from postscope.backend.banks.entries import Content, NewSignal
 from postscope.backend.banks.probing import Checkable, Unchecked, media_probe, text_probe
 from postscope.backend.banks.schema import EntryIn
@@ -51,7 +52,7 @@ def entry_content(runtime: Runtime, given: EntryIn) -> Content:
     if given.post_id is not None:
         return _of_post(runtime, given.post_id)
     if given.upload_id is not None:
-        return _of_file(runtime, upload_bytes(runtime, given.upload_id, "upload_id"), "upload_id")
+        return _of_upload(runtime, given.upload_id)
     content = entries.of_hashes(given.hashes)
     texts = [signal.text for signal in content.signals if signal.text is not None]
     if not texts:
@@ -117,16 +118,6 @@ def upload_bytes(runtime: Runtime, upload_id: UUID, field: str) -> bytes:
         raise Invalid.of(field, f"its file cannot be read: {error}") from error
 
 
-def text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:
-    """Vectors of texts as those of posts are: centred, of unit length."""
-    return model.calibration.centre_texts(model.encoder.encode_texts([normalise(text) for text in texts]))
-
-
-def image_vectors(model: SpaceModel, images: Sequence[Image.Image]) -> Vectors:
-    """Vectors of pictures as those of posts are: centred, of unit length."""
-    return model.calibration.centre_images(model.encoder.encode_images(images))
-
-
 def _in_space(
     model: SpaceModel, *, texts: Sequence[str] = (), images: Sequence[Image.Image] = ()
 ) -> tuple[str, dict[str, Vectors]]:
@@ -138,13 +129,27 @@ def _in_space(
     return model.encoder.space.id, vectors
 
 
-def _of_file(runtime: Runtime, data: bytes, field: str) -> Content:
+def _of_upload(runtime: Runtime, upload_id: UUID) -> Content:
+    data = upload_bytes(runtime, upload_id, "upload_id")
     signals = _file_signals(data, 0)
     try:
-        image = making.decode(data, max_pixels=runtime.settings.media.max_pixels)
-    except MediaError as error:
-        raise Invalid.of(field, f"its file cannot be read: {error.reason}") from error
-    return Content([*signals, *_picture_signals(runtime, image, 0)], *_in_space(runtime.live, images=[image]))
+        shown = contents.open_content(runtime, data)
+    except contents.NotShown as error:
+        raise Invalid.of("upload_id", f"its file cannot be read: {error}") from error
+    if shown.moving:
+        signals.append(NewSignal("vpdq", pack_frames(_frames(shown)), None, 0))
+    else:
+        signals += _picture_signals(runtime, shown.images[0], 0)
+    return Content(signals, *_in_space(runtime.live, images=shown.images))
+
+
+def _frames(shown: contents.Shown) -> list[Frame]:
+    """PDQs of a video's frames."""
+    return [
+        Frame(made.value, made.quality, second)
+        for second, image in zip(shown.seconds, shown.images, strict=True)
+        for made in making.of_image(image)
+    ]
 
 
 def _of_post(runtime: Runtime, post_id: UUID) -> Content:

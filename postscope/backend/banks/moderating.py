@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from postscope.backend.auth import Caller
 from postscope.backend.banks import answers, making, opinions
 from postscope.backend.banks.answers import ModerationOut
-from postscope.backend.banks.judging import judge, relevance_in
+from postscope.backend.banks.judging import judge
 from postscope.backend.banks.making import GivenMedium
 from postscope.backend.banks.opinions import PictureOpinion, TagOpinion
 from postscope.backend.banks.probing import looks_of
@@ -65,7 +65,7 @@ def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage],
         content = making.checkable(runtime, model, text, media)
     known = runtime.banks.fresh(model.encoder.space.id)
     now = runtime.clock()
-    judged = judge(known, content, now=now, relevance=relevance_in(model), looks=looks_of(runtime.database))
+    judged = judge(known, content, now=now, model=model, looks=looks_of(runtime.database))
     words = [probe.vectors[0] for probe in content.probes if probe.part == "text" and probe.vectors is not None]
     rows = [probe.vectors for probe in content.probes if probe.part == "media" and probe.vectors is not None]
     tags = opinions.tags(runtime, model, words[0] if words else None, np.concatenate(rows) if rows else None)

@@ -72,13 +72,14 @@ def _keep_checks(session: Session, posts: Sequence[Post], judged: Mapping[UUID, 
                 "verdict": judged[post.id].verdict,
                 "change": judged[post.id].change,
                 "asked": judged[post.id].asked,
+                "unlooked": judged[post.id].unlooked,
                 "unchecked": told_of(judged[post.id].checkable.unchecked),
                 "checked_at": now,
             }
             for post in posts
         ]
     )
-    fields = ("version", "verdict", "change", "asked", "unchecked", "checked_at")
+    fields = ("version", "verdict", "change", "asked", "unlooked", "unchecked", "checked_at")
     session.execute(
         rows.on_conflict_do_update(index_elements=["post_id"], set_={name: rows.excluded[name] for name in fields})
     )

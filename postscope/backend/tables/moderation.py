@@ -22,6 +22,7 @@ class PostCheck(Base):
         change: how far the banks had been read.
         asked: how far they had been changed when the check began; more than ``change`` while a large import is being
             read: the post is then checked again.
+        unlooked: entries whose look-alikes could not be looked for, because their vectors were of another space.
         unchecked: parts that could not be checked, each with ``part``, ``code`` and ``reason``.
     """
 
@@ -30,6 +31,7 @@ class PostCheck(Base):
         CheckConstraint("verdict IN ('match', 'no_match', 'could_not_check')", name="verdict"),
         Index(None, "verdict", "checked_at"),
         Index("ix_post_checks_behind", "asked", postgresql_where=sql("change < asked")),
+        Index("ix_post_checks_unlooked", "post_id", postgresql_where=sql("unlooked > 0")),
     )
 
     post_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
@@ -37,6 +39,7 @@ class PostCheck(Base):
     verdict: Mapped[str]
     change: Mapped[int] = mapped_column(BigInteger)
     asked: Mapped[int] = mapped_column(BigInteger)
+    unlooked: Mapped[int] = mapped_column(server_default=sql("0"))
     unchecked: Mapped[list[dict[str, Any]]] = mapped_column(JSONB(none_as_null=True))
     checked_at: Mapped[datetime]
 

@@ -103,6 +103,11 @@ class KnownIndex:
         """Vectors of a part and the places of their entries."""
         return self._vectors.get(part)
 
+    def with_vectors(self) -> int:
+        """How many entries have vectors."""
+        owners = [held[1] for held in self._vectors.values()]
+        return len(np.unique(np.concatenate(owners))) if owners else 0
+
     def equal(self, kind: Kind, value: bytes) -> tuple[int, ...]:
         """Places of entries that have exactly this hash."""
         found = self._exact[kind].get(value, ())

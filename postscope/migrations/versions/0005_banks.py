@@ -139,6 +139,7 @@ def _matches() -> None:
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.Column("unlooked", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("unchecked", postgresql.JSONB(), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("verdict IN ('match', 'no_match', 'could_not_check')", name=op.f("ck_post_checks_verdict")),
@@ -148,6 +149,9 @@ def _matches() -> None:
     op.create_index(op.f("ix_post_checks_verdict_checked_at"), "post_checks", ["verdict", "checked_at"], unique=False)
     op.create_index(
         "ix_post_checks_behind", "post_checks", ["asked"], unique=False, postgresql_where=sa.text("change < asked")
+    )
+    op.create_index(
+        "ix_post_checks_unlooked", "post_checks", ["post_id"], unique=False, postgresql_where=sa.text("unlooked > 0")
     )
     op.create_table(
         "bank_decisions",

@@ -1,0 +1,74 @@
+"""What files show, and the vectors of it; the same whenever the vectors of an entry are made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from PIL import Image
+
+from postscope.backend.fingerprinting import making
+from postscope.backend.models import SpaceModel
+from postscope.backend.runtime import Runtime
+from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.inspect import inspect_media
+from postscope.indexing.media.sandbox.pool import SandboxDown
+from postscope.indexing.normalise import normalise
+from postscope.indexing.types import Vectors
+
+
+class NotShown(Exception):
+    """A file that nothing can be seen in, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a file shows: one picture, or frames with their seconds."""
+
+    images: Sequence[Image.Image]
+    seconds: Sequence[float] = ()
+
+    @property
+    def moving(self) -> bool:
+        """Whether it is a video or an animation."""
+        return bool(self.seconds)
+
+
+def open_content(runtime: Runtime, data: bytes) -> Shown:
+    """The picture in a file, or the frames of a video, which is taken apart in a process of its own.
+
+    Raises:
+        NotShown: it cannot be decoded, or has no pictures.
+    """
+    media = runtime.settings.media
+    try:
+        info = inspect_media(data, max_bytes=media.max_bytes)
+        if info.kind == "image":
+            return Shown([making.decode(data, max_pixels=media.max_pixels)])
+        with tempfile.TemporaryFile(prefix="medium-") as file:
+            file.write(data)
+            file.flush()
+            file.seek(0)
+            opened = runtime.opener.open(cast(BinaryIO, file), info.kind, info.mime)
+        frames = opened.shown.frames
+        if frames:
+            images = [making.decode(jpeg, max_pixels=media.max_pixels) for _, jpeg in frames]
+            return Shown(images, [second for second, _ in frames])
+    except MediaError as error:
+        raise NotShown(error.reason) from error
+    except SandboxDown as error:
+        raise NotShown(f"videos cannot be decoded here: {error}") from error
+    failed = next((part for part in opened.shown.reports if part.part == "frames" and part.reason), None)
+    raise NotShown(failed.reason if failed and failed.reason else "it shows nothing; of a sound give its hashes")
+
+
+def text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:
+    """Vectors of texts as those of posts are: centred, of unit length."""
+    return model.calibration.centre_texts(model.encoder.encode_texts([normalise(text) for text in texts]))
+
+
+def image_vectors(model: SpaceModel, images: Sequence[Image.Image]) -> Vectors:
+    """Vectors of pictures as those of posts are: centred, of unit length."""
+    return model.calibration.centre_images(model.encoder.encode_images(images))
