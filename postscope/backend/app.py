@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from postscope import __version__
 from postscope.backend import work
@@ -17,6 +17,7 @@ from postscope.backend.heads.drift import head_figures
 from postscope.backend.health import Readiness
 from postscope.backend.limits import BodyLimit, RateLimiter
 from postscope.backend.openapi import describe
+from postscope.backend.parameters import refuse_nul
 from postscope.backend.problems import add_problem_handlers
 from postscope.backend.routes import (
     alerts,
@@ -130,6 +131,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url=None,  # served by a route of ours, behind a key
         lifespan=_lifespan,
+        dependencies=[Depends(refuse_nul)],
     )
     app.state.runtime = runtime
     app.state.authenticator = Authenticator(runtime.database, runtime.clock)

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from postscope.backend.errors import FieldProblem, Invalid, PostscopeError
 from postscope.backend.logs import current_request_id
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -97,6 +101,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PostscopeError, _on_postscope_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(DataError, _on_data_error)
 
 
 def _on_postscope_error(_request: Request, error: Exception) -> Response:
@@ -127,6 +132,12 @@ def _on_http_exception(_request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     code = _CODES.get(status, "http_error")
     return Problem(status, code, status.phrase, error.detail or status.phrase, headers=error.headers)
+
+
+def _on_data_error(request: Request, error: Exception) -> Response:
+    """A value that passed every check of ours and that the database refuses: the caller's, and worth a check."""
+    log.warning("value_refused_by_database", method=request.method, path=request.url.path, exc_info=error)
+    return Problem.of(Invalid("a value cannot be kept: a text with NUL characters, or a number out of range"))
 
 
 def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

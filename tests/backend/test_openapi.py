@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -42,3 +44,24 @@ def test_every_operation_keeps_its_word(client: TestClient, headers: dict[str, s
         holds()
         tried.add(operation.label)
     assert {"POST /v1/posts", "POST /v1/search", "GET /v1/posts/{post_id}/similar", "POST /v1/media"} <= tried
+
+
+def test_nul_in_a_parameter_is_refused_by_every_operation_that_takes_one(
+    client: TestClient, headers: dict[str, str]
+) -> None:
+    document = client.get("/openapi.json", headers=headers).json()
+    tried = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            texts = [p for p in operation.get("parameters", []) if p["in"] == "query"]
+            for parameter in texts:
+                address = re.sub(r"\{[^}]+\}", str(UUID(int=1)), path)
+                answer = client.request(method, address, params={parameter["name"]: "a/\0b"}, headers=headers)
+                assert answer.status_code == 422, (method, path, parameter["name"], answer.text)
+                fields = {error["field"] for error in answer.json()["errors"]}
+                assert parameter["name"] in fields, (method, path, fields)
+                tried += 1
+            if "{name}" in path:
+                answer = client.request(method, path.replace("{name}", "a%00b"), headers=headers)
+                assert answer.status_code == 422, (method, path, answer.text)
+    assert tried > 50

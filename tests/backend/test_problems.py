@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI, Query
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from sqlalchemy.exc import DataError
 
 from postscope.backend.envelope import RequestEnvelope
 from postscope.backend.errors import (
@@ -105,6 +106,14 @@ def test_each_wrong_field_is_named() -> None:
     found = errors(answer)
     assert found.keys() == {"page", "name", "sizes.1", "sizes.2", "colour"}
     assert found["name"] == "must not be shouted"
+
+
+def test_a_value_that_the_database_refuses_is_the_callers() -> None:
+    refused = DataError("INSERT ...", {"note": "hunter2"}, ValueError("cannot contain NUL (0x00) bytes"))
+    answer = raising(refused).get("/it")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert "NUL" in answer.json()["detail"]
+    assert "hunter2" not in answer.text
 
 
 @pytest.mark.parametrize(
