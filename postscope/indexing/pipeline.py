@@ -37,6 +37,7 @@ PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
     "media": "keyword",
     "tags": "keyword",
     "labels": "keyword",
+    "topics": "keyword",
     "metrics.likes": "float",
     "metrics.comments": "float",
     "metrics.shares": "float",

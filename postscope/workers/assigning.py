@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
 from postscope.backend.topics.membership import Place, barred, places, topic_map
+from postscope.backend.topics.telling import FIELD, payload_topics
 from postscope.indexing.clustering.voting import VOTERS
 from postscope.indexing.stores.base import DenseQuery
 from postscope.indexing.topics.assigning import NOWHERE, Assigned, TopicMap, Voter, assign
-from postscope.indexing.types import Match, Vector
+from postscope.indexing.types import Match, Payload, Vector
 from postscope.workers.batches import EnrichBatch
 
 
@@ -69,18 +70,21 @@ def _write(session: Session, runtime: Runtime, rows: Mapping[UUID, Assigned]) ->
     """Of posts that are still there; a topic that ended meanwhile keeps the post until the next look."""
     if not rows:
         return
-    session.execute(
+    collections = [model.collection for model in runtime.write_models()]
+    written = session.execute(
         text(
             """
-            INSERT INTO topic_members (post_id, topic_id, subtopic_id, strength, assigned_at)
-            SELECT posts.id, said.topic, said.subtopic, said.strength, :now
+            INSERT INTO topic_members (post_id, topic_id, subtopic_id, strength, assigned_at, told_topic_id,
+                told_subtopic_id)
+            SELECT posts.id, said.topic, said.subtopic, said.strength, :now, said.topic, said.subtopic
             FROM unnest(CAST(:posts AS uuid[]), CAST(:topics AS uuid[]), CAST(:subtopics AS uuid[]),
                 CAST(:strengths AS float8[])) AS said(post, topic, subtopic, strength)
             JOIN posts ON posts.id = said.post FOR KEY SHARE OF posts
             ON CONFLICT (post_id) DO UPDATE SET topic_id = excluded.topic_id, subtopic_id = excluded.subtopic_id,
                 strength = excluded.strength, run_id = CASE WHEN topic_members.topic_id IS NOT DISTINCT FROM
-                    excluded.topic_id THEN topic_members.run_id END, assigned_at = excluded.assigned_at
-            WHERE topic_members.corrected_by IS NULL
+                    excluded.topic_id THEN topic_members.run_id END, assigned_at = excluded.assigned_at,
+                told_topic_id = excluded.told_topic_id, told_subtopic_id = excluded.told_subtopic_id
+            WHERE topic_members.corrected_by IS NULL RETURNING post_id
             """
         ),
         {
@@ -90,4 +94,10 @@ def _write(session: Session, runtime: Runtime, rows: Mapping[UUID, Assigned]) ->
             "subtopics": [row.subtopic for row in rows.values()],
             "strengths": [row.strength for row in rows.values()],
         },
-    )
+    ).scalars()
+    payloads: dict[UUID, Payload] = {
+        post: {FIELD: payload_topics((rows[post].topic, rows[post].subtopic))} for post in written
+    }
+    # Before the commit, which keeps others from the rows: if the store refuses, they stay as they were.
+    for collection in collections:
+        runtime.store.set_payload(collection, payloads)

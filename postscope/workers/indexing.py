@@ -17,6 +17,7 @@ from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.backend.tagging.writing import FIELD, labels_in_payload
+from postscope.backend.topics import telling
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.keywords import hashtags
 from postscope.indexing.media.errors import CorruptMedia
@@ -87,6 +88,7 @@ def write(
         words = words_of(session, [post.id for post in posts if media.get(post.id)])
         # What was said of a post stays until the enrich stage says it anew.
         labels = labels_in_payload(session, [post.id for post in posts])
+        topics = telling.topic_places(session, [post.id for post in posts])
     contents = [
         _content(
             runtime,
@@ -94,12 +96,14 @@ def write(
             media.get(post.id, []),
             frames,
             words=words.get(post.id, NO_WORDS),
-            labels=labels[post.id],
+            said={FIELD: labels[post.id], telling.FIELD: telling.payload_topics(topics.get(post.id, (None, None)))},
         )
         for post in posts
     ]
     results = model.pipeline.index(contents, between=between)
     runtime.store.upsert(model.collection, [result.point for result in results])
+    with runtime.database.session() as session:
+        telling.note_told(session, topics)
     return results
 
 
@@ -138,10 +142,10 @@ def _content(
     frames: Frames,
     *,
     words: MediaWords,
-    labels: list[PayloadValue],
+    said: Payload,
 ) -> Content:
     parts = tuple(_part(runtime, medium, frames.get(medium.id, ())) for medium in media if indexable(medium))
-    payload = payload_of(post) | {FIELD: labels}
+    payload = payload_of(post) | said
     return Content(post.id, post.text, parts, payload, words.spoken, words.written)
 
 

@@ -12,11 +12,15 @@ from postscope.backend.banks import vectors
 from postscope.backend.banks.behind import check_again
 from postscope.backend.loose_blobs import forget_loose
 from postscope.backend.runtime import Runtime
+from postscope.backend.topics import telling
 from postscope.backend.work import Stage
 from postscope.workers.head_upkeep import start_watch
 from postscope.workers.trend_sweep import start_sweep
 
 log = structlog.get_logger(__name__)
+
+TOLD_AT_ONCE = 20_000
+"""Posts whose topic the store is told of in one round; a discovery can move all of them."""
 
 
 def sweep(runtime: Runtime) -> None:
@@ -35,6 +39,7 @@ def sweep(runtime: Runtime) -> None:
         runtime.jobs.after(session, [Stage(row.stage) for row in waiting])
     if lapsed:
         log.warning("work_taken_back", rows=lapsed)
+    telling.tell(runtime, most=TOLD_AT_ONCE)
     forget_uploads(runtime)
     forget_loose(runtime.database, runtime.blobs, now=now)
 

@@ -37,6 +37,16 @@ def test_a_collection_of_the_first_layout_gets_the_labels_and_keeps_its_points(t
     again.close()
 
 
+def test_a_collection_that_knew_no_topics_counts_them_after_an_upgrade(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path)
+    for step in layouts.STEPS[:2]:
+        step(store, "posts-a", 4)
+    store.upsert("posts-a", [Point(UUID(int=1), payload={"topics": ["one", "part"]}), Point(UUID(int=2))])
+    assert upgrade_collection(store, "posts-a", 4, layout=2) == LAYOUT
+    assert store.facet("posts-a", "topics") == [("one", 1), ("part", 1)]
+    store.close()
+
+
 def test_again_is_harmless(tmp_path: Path) -> None:
     store = EdgeStore(tmp_path)
     for _ in range(2):

@@ -103,6 +103,7 @@ class FacetCount(_Model):
     """A value and how many posts have it."""
 
     value: str = Field(examples=["news/sport"])
+    name: str | None = Field(None, description="of a topic, whose value is its id")
     count: int = Field(examples=[42])
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
 
@@ -123,6 +124,30 @@ class LabelFilter(_Model):
         return must, [AnyOf("labels", tuple(stored[name] for name in self.none))] if self.none else []
 
 
+class TopicFilter(_Model):
+    """Topics, sub-topics or themes, by id. One that was merged is what it was merged into."""
+
+    any: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
+    none: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _given(self) -> Self:
+        if not (self.any or self.none):
+            raise ValueError("give any, none or both")
+        return self
+
+    def named(self) -> Iterator[tuple[str, UUID]]:
+        """Every topic and the field that names it."""
+        for field in ("any", "none"):
+            for n, topic in enumerate(getattr(self, field) or ()):
+                yield f"filters.topics.{field}.{n}", topic
+
+    def conditions(self, stored: Mapping[UUID, Condition]) -> tuple[list[Condition], list[Condition]]:
+        """What must and what must not hold; ``stored`` is how the store knows the posts of each topic."""
+        must: list[Condition] = [Filter(should=tuple(stored[topic] for topic in self.any))] if self.any else []
+        return must, [stored[topic] for topic in self.none or ()]
+
+
 class Filters(_Model):
     """All that are given must hold. A post without a field that is asked for is no hit."""
 
@@ -141,6 +166,7 @@ class Filters(_Model):
     )
     tags: TagFilter | None = None
     labels: LabelFilter | None = None
+    topics: TopicFilter | None = None
     metrics: Annotated[dict[MetricName, NumberRange], Field(max_length=30)] = Field(
         {}, examples=[{"likes": {"gte": 100}}]
     )
@@ -149,12 +175,21 @@ class Filters(_Model):
         Field(max_length=30),
     ] = Field({}, description="key: value, any of several values, or a range", examples=[{"region": "north"}])
 
-    def condition(self, author_key: bytes, labels: Mapping[str, str] | None = None) -> Filter | None:
-        """For the store; None where everything may be a hit. ``labels``: how the store knows those that are named."""
+    def condition(
+        self,
+        author_key: bytes,
+        labels: Mapping[str, str] | None = None,
+        topics: Mapping[UUID, Condition] | None = None,
+    ) -> Filter | None:
+        """For the store; None where everything may be a hit. ``labels``, ``topics``: how the store knows those that
+        are named."""
         must: list[Condition] = []
         must_not: list[Condition] = []
         if self.labels:
             must, must_not = self.labels.conditions(labels or {})
+        if self.topics:
+            in_topics, in_none = self.topics.conditions(topics or {})
+            must, must_not = must + in_topics, must_not + in_none
         if self.source:
             must.append(AnyOf("source", tuple(self.source)))
         if self.author:

@@ -14,7 +14,7 @@ MAX_QUERY_TEXT = 10_000
 MAX_PARTS = 10
 
 Mode = Literal["keyword", "semantic", "hybrid"]
-Facet = Literal["labels", "tags", "source", "language", "media", "author"]
+Facet = Literal["labels", "topics", "tags", "source", "language", "media", "author"]
 GroupBy = Literal["author", "source"]
 Collapse = Literal["duplicates"]
 
@@ -73,7 +73,7 @@ class SearchRequest(_Model):
     group_by: GroupBy | None = Field(None, description="at most group_size hits of one author or source")
     collapse: Collapse | None = Field(None, description="of posts that are copies of each other only the best hit")
     group_size: Annotated[int, Field(ge=1, le=100)] = 1
-    facets: Annotated[list[Facet], Field(max_length=6)] = Field(
+    facets: Annotated[list[Facet], Field(max_length=7)] = Field(
         [], description="count the posts that the filters let through, whatever they are about, by these fields"
     )
     moderation: bool = Field(False, description="say of each hit what the banks of known content say")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from PIL import Image
 
@@ -17,12 +18,13 @@ from postscope.backend.searching.filters import Filters
 from postscope.backend.searching.requests import QueryImage, QueryPart, SearchRequest
 from postscope.backend.tables import Post, Upload
 from postscope.backend.tagging.names import look_up
+from postscope.backend.topics.telling import in_topics
 from postscope.indexing.calibration import PARTS
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.image import open_image
 from postscope.indexing.normalise import normalise
 from postscope.indexing.pipeline import IMAGE_TARGET
-from postscope.indexing.types import Filter, HasId, Vectors
+from postscope.indexing.types import Condition, Filter, HasId, Vectors
 
 MAX_POST_IMAGES = 4
 """Images of a post that others are compared with: each is a query of its own."""
@@ -99,14 +101,18 @@ def filters_of(runtime: Runtime, filters: Filters) -> Filter | None:
     """What the store has to look for.
 
     Raises:
-        Invalid: a label is not one of a version that was applied; names the field.
+        Invalid: a label is not one of a version that was applied, or there is no such topic; names the field.
     """
-    stored = {}
-    if filters.labels:
+    stored: dict[str, str] = {}
+    topics: dict[UUID, Condition] = {}
+    if filters.labels or filters.topics:
         with runtime.database.session() as session:
-            labels = look_up(session, dict(filters.labels.named()))
-        stored = {name: label.stored for name, label in labels.items()}
-    return filters.condition(runtime.author_key, stored)
+            if filters.labels:
+                labels = look_up(session, dict(filters.labels.named()))
+                stored = {name: label.stored for name, label in labels.items()}
+            if filters.topics:
+                topics = in_topics(session, filters.topics.named())
+    return filters.condition(runtime.author_key, stored, topics)
 
 
 def _text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:

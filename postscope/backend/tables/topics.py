@@ -78,10 +78,23 @@ class TopicMember(Base):
         strength: how firmly, 0 to 1.
         run_id: of the discovery that said so; None where the post was assigned when it came in.
         corrected_by: the person who said so; runs leave it as it is.
+        told_topic_id: the topic that the vector store was last told, for filters; None also where it was told none.
+        told_subtopic_id: the same of the sub-topic.
     """
 
     __tablename__ = "topic_members"
-    __table_args__ = (Index(None, "topic_id", "post_id"), Index(None, "subtopic_id"), Index(None, "assigned_at"))
+    __table_args__ = (
+        Index(None, "topic_id", "post_id"),
+        Index(None, "subtopic_id"),
+        Index(None, "assigned_at"),
+        Index(
+            "ix_topic_members_due",
+            "post_id",
+            postgresql_where=sql(
+                "topic_id IS DISTINCT FROM told_topic_id OR subtopic_id IS DISTINCT FROM told_subtopic_id"
+            ),
+        ),
+    )
 
     post_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     topic_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("topics.id"))
@@ -90,6 +103,8 @@ class TopicMember(Base):
     run_id: Mapped[uuid.UUID | None]
     corrected_by: Mapped[str | None]
     assigned_at: Mapped[datetime]
+    told_topic_id: Mapped[uuid.UUID | None]
+    told_subtopic_id: Mapped[uuid.UUID | None]
 
 
 class TopicLineage(Base):

@@ -13,11 +13,9 @@ from postscope.backend.errors import NotFound
 from postscope.backend.post_schema import author_hash
 from postscope.backend.tables import Post, PostSentiment, PostTag, Topic, TopicMember
 from postscope.backend.tagging.names import look_up
+from postscope.backend.topics import telling
 from postscope.backend.trends.requests import Mood, PostFilter
 from postscope.indexing.tokens import folded
-
-MERGES = 50
-"""Merges that are followed one after the other; more would be a circle."""
 
 _PARTS = re.compile(r'"([^"]+)"|(\S+)')
 _SPACED = re.compile(r"^[\w\s'’-]+$")
@@ -67,11 +65,7 @@ def resolve(session: Session, topic_id: UUID) -> Topic:
     Raises:
         NotFound: there is no such topic.
     """
-    topic = session.get(Topic, topic_id)
-    for _ in range(MERGES):
-        if topic is None or topic.merged_into is None:
-            break
-        topic = session.get(Topic, topic.merged_into)
+    topic = telling.resolve(session, topic_id)
     if topic is None:
         raise NotFound(f"there is no topic {topic_id}")
     return topic

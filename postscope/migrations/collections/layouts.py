@@ -31,7 +31,11 @@ def _labels(store: VectorStore, collection: str, dim: int) -> None:
     store.create(collection, dim, {"labels": "keyword"})
 
 
-STEPS: tuple[Step, ...] = (_create, _labels)
+def _topics(store: VectorStore, collection: str, dim: int) -> None:
+    store.create(collection, dim, {"topics": "keyword"})
+
+
+STEPS: tuple[Step, ...] = (_create, _labels, _topics)
 LAYOUT = len(STEPS)
 """The newest layout."""
 
