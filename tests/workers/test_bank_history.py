@@ -124,8 +124,8 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint(
             raise Killed
         return rows
 
-    reading = bank_retro.retro.read
-    monkeypatch.setattr(bank_retro.retro, "read", dying)
+    reading = bank_retro.history.read
+    monkeypatch.setattr(bank_retro.history, "read", dying)
     monkeypatch.setattr("postscope.workers.long_runs._settle", lambda *_: None)
     with pytest.raises(Killed):
         work_runs(banks.runtime)
@@ -143,7 +143,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint(
         resumed.extend(row.seq for row in rows)
         return rows
 
-    monkeypatch.setattr(bank_retro.retro, "read", noting)
+    monkeypatch.setattr(bank_retro.history, "read", noting)
     work_runs(banks.runtime)
     assert resumed[0] == read[9], "it goes on with the batch that was lost, and with no earlier one"
     assert run(banks, started["id"])["result"]["new_matches"] == 6
@@ -159,7 +159,7 @@ def test_an_entry_that_is_switched_off_in_the_middle_finds_nothing_more(
     bank = banks.bank()
     entry = banks.text_entry(bank)
     started = start(banks, bank, dry_run=False)
-    reading, batches = bank_retro.retro.read, []
+    reading, batches = bank_retro.history.read, []
 
     def then_off(*args: Any) -> Any:
         rows = reading(*args)
@@ -168,7 +168,7 @@ def test_an_entry_that_is_switched_off_in_the_middle_finds_nothing_more(
             banks.ask("PATCH", f"/v1/banks/entries/{entry['id']}", {"enabled": False})
         return rows
 
-    monkeypatch.setattr(bank_retro.retro, "read", then_off)
+    monkeypatch.setattr(bank_retro.history, "read", then_off)
     work_runs(banks.runtime)
     assert run(banks, started["id"])["state"] == "done"
     # what had been found before lets go of its posts as well: they are checked again at the end

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from postscope.backend.banks import probing, verdicts
 from postscope.backend.banks.behind import check_again
@@ -18,6 +19,8 @@ from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
 from postscope.backend.work import Stage
+from postscope.indexing.known.index import KnownIndex
+from postscope.indexing.known.matching import Found, find
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.stores.base import Stored
 
@@ -45,7 +48,7 @@ def check(
         How many matches are new.
     """
     known = runtime.banks.fresh(model.encoder.space.id)
-    pictures = _pictures(runtime) if known.index.count("scene") else None
+    pictures = _stills(runtime) if known.index.count("scene") else None
     with runtime.database.session() as session:
         contents = probing.of_posts(session, posts, media, points, pictures)
     now, looks = runtime.clock(), probing.looks_of(runtime.database)
@@ -67,15 +70,29 @@ def _ask_again(runtime: Runtime) -> None:
             runtime.jobs.after(session, [Stage.ENRICH])
 
 
-def _pictures(runtime: Runtime) -> probing.Pictures:
-    def read(medium: Media) -> Picture | None:
-        sha256 = medium.sha256 or ""
-        try:
-            return picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
-        except (BlobError, MediaError):  # said to be unchecked by whoever made its fingerprints
-            return None
+def confirm(
+    runtime: Runtime, index: KnownIndex, ids: Sequence[UUID], pictures: Collection[UUID]
+) -> dict[UUID, list[Found]]:
+    """Which of these posts are copies of entries, each looked at as a new post is, but with these entries alone.
 
-    return read
+    Args:
+        runtime: of this process.
+        index: the entries.
+        ids: of posts that could match; those that are gone are left out.
+        pictures: of which media it is to be looked at whether they are edited copies: the others have no candidate.
+
+    Returns:
+        The matches of each that has some, best first.
+    """
+    stills = _stills(runtime)
+    with runtime.database.session() as session:
+        posts, media = _load(session, ids)
+        contents = probing.of_posts(
+            session, posts, media, {}, lambda medium: stills(medium) if medium.id in pictures else None
+        )
+    now, looks = runtime.clock().timestamp(), probing.looks_of(runtime.database)
+    found = {post.id: find(index, contents[post.id].probes, now=now, looks=looks) for post in posts}
+    return {post_id: matches for post_id, matches in found.items() if matches}
 
 
 def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None) -> int:
@@ -85,12 +102,29 @@ def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None
         How many matches are new.
     """
     with runtime.database.session() as session:
-        posts = list(session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)))
-        media: dict[UUID, list[Media]] = {}
-        for row in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
-            media.setdefault(row.post_id, []).append(row)
+        posts, media = _load(session, ids)
     if not posts:
         return 0
     model = runtime.live
     points = {point.id: point for point in runtime.store.retrieve(model.collection, [post.id for post in posts])}
     return check(runtime, model, posts, media, points, run_id=run_id)
+
+
+def _load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID, list[Media]]]:
+    """Posts in the order of their ids, and the media of each, in order."""
+    posts = list(session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)))
+    media: dict[UUID, list[Media]] = {}
+    for row in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
+        media.setdefault(row.post_id, []).append(row)
+    return posts, media
+
+
+def _stills(runtime: Runtime) -> probing.Pictures:
+    def read(medium: Media) -> Picture | None:
+        sha256 = medium.sha256 or ""
+        try:
+            return picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
+        except (BlobError, MediaError):  # said to be unchecked by whoever made its fingerprints
+            return None
+
+    return read

@@ -79,11 +79,11 @@ def judge(
 
 
 def relevance_in(model: SpaceModel) -> Relevance:
-    """How alike the vectors of a space are: the calibrated relevance of a text to texts, of a picture to pictures."""
+    """How alike the vectors of a space are, texts to texts and pictures to pictures: 0.9 means as much of either."""
 
     def relevance(part: Part, vector: Vector, known: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
-        scorer = model.calibration.scorer(vector, "text" if part == "text" else "image")
-        return scorer.relevance(part, known @ vector)
+        [curve] = model.calibration.likeness(vector[np.newaxis], part)
+        return curve.relevance(known @ vector)
 
     return relevance
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.banks import changes, vectors
@@ -153,7 +153,7 @@ class LiveBanks:
             index.remove([entry for entry in found.entries if entry not in there])
             unlooked = 0
             if space is not None:
-                _read_vectors(session, index, space)
+                read_vectors(session, index, space)
                 unlooked = vectors.count_lacking(session, space)
         self._space = space
         self._known = Known(index, banks, found.last, space=space, unlooked=unlooked)
@@ -238,13 +238,13 @@ def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequen
         ]
 
 
-def _read_vectors(session: Session, index: KnownIndex, space: str) -> None:
+def read_vectors(session: Session, index: KnownIndex, space: str, among: Sequence[ColumnElement[bool]] = ()) -> None:
+    """Take the vectors of entries over; of those that ``among`` chooses alone, where there is any condition."""
     for part in ("text", "media"):
-        rows = session.execute(
-            select(BankVector.entry_id, BankVector.vector)
-            .where(BankVector.space == space, BankVector.part == part)
-            .order_by(BankVector.entry_id, BankVector.number)
-        ).all()
+        query = select(BankVector.entry_id, BankVector.vector).where(BankVector.space == space, BankVector.part == part)
+        if among:
+            query = query.join(BankEntry, BankEntry.id == BankVector.entry_id).where(*among)
+        rows = session.execute(query.order_by(BankVector.entry_id, BankVector.number)).all()
         held = index.vectors(part)
         if not rows:
             if held is not None:

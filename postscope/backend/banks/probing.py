@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -23,6 +23,8 @@ from postscope.indexing.known.index import EXACT
 from postscope.indexing.known.matching import Looks, Probe
 from postscope.indexing.stores.base import Stored
 from postscope.indexing.types import Vectors
+
+_LOST: Final = "its file cannot be read any more, so nobody can say whether it is an edited copy"
 
 Hashed = FingerprintRow | Made
 Pictures = Callable[[Media], Picture | None]
@@ -157,6 +159,8 @@ def _of_post(
             still = pictures is not None and any(row.kind == "pdq" and row.frame is None for row in hashes)
             picture = pictures(medium) if pictures is not None and still else None
             probes.append(media_probe(medium.position, hashes, picture=picture))
+            if still and picture is None:
+                unchecked.append(Unchecked("media", medium.position, "file_lost", _LOST))
         if (why := _why_unchecked(medium, hashes, reasons.get(medium.id))) is not None:
             unchecked.append(why)
     seen = point.multi.get("media") if point else None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,10 +46,20 @@ class Lacking:
     files: tuple[str, ...]
 
 
-def count_lacking(session: Session, space: str) -> int:
-    """How many entries that are switched on have vectors of other spaces alone, of one part at least."""
-    query = f"SELECT count(DISTINCT v.entry_id) {_LACKING} AND e.enabled AND e.quarantined_at IS NULL"
-    return int(session.scalar(text(query), {"space": space}) or 0)
+def count_lacking(session: Session, space: str, *, among: Sequence[ColumnElement[bool]] | None = None) -> int:
+    """How many entries have vectors of other spaces alone, of one part at least.
+
+    Args:
+        session: to read with.
+        space: the one that matters.
+        among: which entries are meant; None: all that are switched on.
+    """
+    query = f"SELECT DISTINCT v.entry_id {_LACKING}"
+    if among is None:
+        among = (BankEntry.enabled.is_(True), BankEntry.quarantined_at.is_(None))
+    lacking = text(query).bindparams(space=space).columns(BankVector.entry_id).subquery()
+    chosen = select(func.count()).select_from(BankEntry).join(lacking, lacking.c.entry_id == BankEntry.id)
+    return int(session.scalar(chosen.where(*among)) or 0)
 
 
 def start(session: Session, *, now: datetime) -> Run | None:

@@ -121,6 +121,10 @@ class KnownIndex:
             for found in self._near[kind].within(values, radius)
         ]
 
+    def any_near(self, kind: Kind, values: Sequence[bytes], radius: int) -> list[bool]:
+        """For each fingerprint whether any is within a radius, of entries that are switched off among them."""
+        return [bool(found) for found in self._near[kind].nearest(values, 1, radius=radius)]
+
     def count(self, kind: Kind) -> int:
         """How many hashes of a kind are looked up by nearness."""
         return len(self._near[kind])
