@@ -15,6 +15,7 @@ from postscope.indexing.calibration_fit import calibrate
 from postscope.indexing.encoders.base import Encoder
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.pipeline import FusionWeights, Pipeline
 from postscope.indexing.text_parts import TextWeights
 from postscope.sample.reference import load_reference
@@ -45,13 +46,13 @@ class Models:
         keywords: KeywordEncoder,
         gate: PriorityGate,
         *,
-        max_pixels: int,
+        stills: Stills,
         open_with: OpenEncoder | None = None,
     ) -> None:
         self._cache_dir = cache_dir
         self._keywords = keywords
         self._gate = gate
-        self._max_pixels = max_pixels
+        self._stills = stills
         self._open_with = open_with or self._open_encoder
         self._lock = threading.Lock()
         self._open: dict[EncoderSettings, SpaceModel] = {}
@@ -86,7 +87,7 @@ class Models:
                 settings.media_weight,
                 TextWeights(1.0, settings.spoken_weight, settings.written_weight),
             ),
-            max_pixels=self._max_pixels,
+            stills=self._stills,
             gate=self._gate,
             decoders=cores(),
         )

@@ -33,7 +33,8 @@ from postscope.backend.sentiment import Scorers
 from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.settings import Mode, Settings
 from postscope.backend.tables import SpaceRow
-from postscope.indexing.build import open_hearing, open_reader, open_store
+from postscope.backend.taking_apart import media_opener, open_stills, open_understander, picture_reader
+from postscope.indexing.build import open_store
 from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.content_classifier import ContentClassifier, OpenNsfw
 from postscope.indexing.copies.scenes import SceneReader, open_scenes
@@ -42,15 +43,15 @@ from postscope.indexing.frequencies import Frequencies
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.language import LanguageDetector
-from postscope.indexing.media.decoding.speech import SpeechGates
 from postscope.indexing.media.parts import PictureReader
-from postscope.indexing.media.sandbox.pool import Sandbox
-from postscope.indexing.media.understand import Limits as MediaLimits
 from postscope.indexing.media.understand import Understander
 from postscope.indexing.stores.base import StoreError, VectorStore
 
 LIVE_SECONDS = 5.0
 """How long a process may go on with a space after another one has switched."""
+
+ASKED_AT_ONCE = 2
+"""Pictures of callers that are opened at the same time."""
 
 ALIAS = "posts"
 """What searches ask: points at the collection of the live space."""
@@ -84,11 +85,15 @@ class Runtime:
         self.bell = self._open_bell()
         self.jobs = Jobs(self.bell)
         self.heads = OpenHeads(database)
+        # What opens the pictures of posts, and those that somebody waits for: work does not delay these, and one of
+        # these that hangs delays no work.
+        self.stills = open_stills(settings, processes=cores())
+        self.asked_stills = open_stills(settings, processes=ASKED_AT_ONCE)
         self.models = Models(
             settings.model_cache,
             self.keywords,
             self.gate,
-            max_pixels=settings.media.max_pixels,
+            stills=self.stills,
             open_with=open_encoder,
         )
         self.taggers = LastUsed[Any]()
@@ -179,15 +184,15 @@ class Runtime:
 
     @cached_property
     def reader(self) -> PictureReader:
-        """Reads words in pictures."""
-        reading = self.settings.reading
-        return open_reader(
-            reading.detector,
-            reading.recogniser,
-            threads=reading.threads,
-            min_confidence=reading.min_confidence,
-            max_side=reading.max_side,
-        )
+        """Reads words in pictures.
+
+        Raises:
+            NotReady: a model for it is not here.
+        """
+        try:
+            return picture_reader(self.settings)
+        except EncoderError as error:
+            raise NotReady(f"media cannot be understood: {error}", code="model_not_ready") from error
 
     @cached_property
     def understander(self) -> Understander:
@@ -196,49 +201,12 @@ class Runtime:
         Raises:
             NotReady: a model for it is not here.
         """
-        media, speech = self.settings.media, self.settings.speech
-        gates = SpeechGates(speech.min_log_probability, speech.max_no_speech, speech.min_language_probability)
-        try:
-            hearing = open_hearing(
-                speech.model,
-                cache_dir=self.settings.model_cache,
-                threads=speech.threads,
-                gates=gates,
-                processes=media.decoder_processes,
-            )
-            reader = self.reader
-        except EncoderError as error:
-            raise NotReady(f"media cannot be understood: {error}", code="model_not_ready") from error
-        sandbox = self._sandbox(media.decoder_processes)
-        return Understander(sandbox, hearing=hearing, reader=reader, limits=self._media_limits(media.max_frames))
+        return open_understander(self.settings, self.stills, self.reader)
 
     @cached_property
     def opener(self) -> MediaOpener:
         """Takes media apart that are only asked about, in one process of its own."""
-        asked = self.settings.duplicates
-
-        def make() -> Understander:
-            limits = self._media_limits(asked.check_frames)
-            return Understander(self._sandbox(1), hearing=None, reader=None, limits=limits)
-
-        return MediaOpener(make, seconds=asked.check_seconds)
-
-    def _sandbox(self, processes: int) -> Sandbox:
-        media = self.settings.media
-        return Sandbox(
-            size=processes, memory_bytes=media.decoder_memory_mb * 1024**2, threads=media.decoder_threads + 1
-        )
-
-    def _media_limits(self, frames: int) -> MediaLimits:
-        media = self.settings.media
-        return MediaLimits(
-            max_duration=media.max_duration_seconds,
-            max_pixels=media.max_pixels,
-            max_frames=frames,
-            frame_every=media.frame_every_seconds,
-            frame_side=media.frame_side,
-            threads=media.decoder_threads,
-        )
+        return media_opener(self.settings, self.asked_stills)
 
     def stop_understanding(self) -> None:
         """End what takes media apart; what is under way is handed back."""
@@ -319,6 +287,8 @@ class Runtime:
         if "opener" in self.__dict__:
             self.opener.close()
         self.models.close()
+        self.stills.close()
+        self.asked_stills.close()
         if "store" in self.__dict__:
             self.store.close()
         self.database.close()

@@ -100,6 +100,9 @@ class MediaSettings(_Group):
     fetch_allow_networks: tuple[str, ...] = Field(
         (), description="private networks that media may be fetched from, such as an own CDN (CIDR)"
     )
+    picture_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
+        10.0, description="of computing, for the decoding of one still picture; three times as long by the clock"
+    )
     unused_upload_hours: Annotated[float, Field(gt=0)] = 24.0
     max_duration_seconds: Annotated[float, Field(gt=0)] = 3_600.0
     max_frames: Annotated[int, Field(ge=1, le=1_000)] = 48
@@ -128,6 +131,7 @@ class ReadingSettings(_Group):
         640, description="pixels; larger pictures are made so small to find text in them"
     )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="of one picture")
+    seconds: Annotated[float, Field(gt=0, le=300)] = Field(20.0, description="for one picture; longer is given up")
 
 
 class WebhookSettings(_Group):

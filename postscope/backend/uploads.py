@@ -10,34 +10,59 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobStore
-from postscope.backend.errors import TooLarge, UnsupportedMedia
+from postscope.backend.errors import NotReady, TooLarge, UnsupportedMedia
 from postscope.backend.tables import Upload
 from postscope.indexing.media.errors import MediaError, MediaTooLarge
-from postscope.indexing.media.inspect import inspect_media
+from postscope.indexing.media.inspect import Inspect, inspect_media
+from postscope.indexing.media.sandbox.pool import SandboxDown
 
 _BY_CONTENT: Final = uuid.UUID("0d3f0c50-6a3e-5a0c-9a59-5f1f2f6f3c7d")
 
 
-def add_upload(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes: int, now: datetime) -> Upload:
+def add_upload(
+    session: Session,
+    blobs: BlobStore,
+    file: BinaryIO,
+    *,
+    max_bytes: int,
+    now: datetime,
+    inspect: Inspect = inspect_media,
+) -> Upload:
     """Keep a file. What it is, is read from its bytes; what it claims to be counts for nothing.
+
+    Args:
+        session: in which it is noted.
+        blobs: that keep it.
+        file: to be read.
+        max_bytes: that it may have.
+        now: the time.
+        inspect: says what it is. By default in this process, which is for files that are trusted.
 
     Raises:
         TooLarge: it has more than ``max_bytes``.
         UnsupportedMedia: it is no image, video or sound that is understood; the message says why.
     """
-    upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(blobs, file, max_bytes))
+    upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(blobs, file, max_bytes, inspect))
     session.add(upload)
     session.flush()
     return upload
 
 
-def add_upload_once(session: Session, blobs: BlobStore, file: BinaryIO, *, max_bytes: int, now: datetime) -> uuid.UUID:
+def add_upload_once(
+    session: Session,
+    blobs: BlobStore,
+    file: BinaryIO,
+    *,
+    max_bytes: int,
+    now: datetime,
+    inspect: Inspect = inspect_media,
+) -> uuid.UUID:
     """Keep a file under an id that follows from its content: the same file again is the same upload.
 
     Raises:
         TooLarge, UnsupportedMedia: as ``add_upload``.
     """
-    kept = _kept(blobs, file, max_bytes)
+    kept = _kept(blobs, file, max_bytes, inspect)
     upload_id = uuid.uuid5(_BY_CONTENT, kept["sha256"])
     # One that is there is renewed, so that it is not swept away before its post is written.
     session.execute(
@@ -48,14 +73,16 @@ def add_upload_once(session: Session, blobs: BlobStore, file: BinaryIO, *, max_b
     return upload_id
 
 
-def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int) -> dict[str, Any]:
+def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int, inspect: Inspect) -> dict[str, Any]:
     data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise TooLarge(f"file: larger than {max_bytes} bytes")
     try:
-        info = inspect_media(data, max_bytes=max_bytes)
+        info = inspect(data, max_bytes=max_bytes)
     except MediaTooLarge as error:
         raise TooLarge(f"file: {error.reason}") from error
+    except SandboxDown as error:
+        raise NotReady(f"pictures cannot be read here: {error}", code="decoder_down") from error
     except MediaError as error:
         raise UnsupportedMedia(f"file: {error.reason}", code=error.code) from error
     return {

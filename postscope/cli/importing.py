@@ -42,7 +42,12 @@ def import_posts(runtime: Runtime, file: Path, *, batch: int = 500, rejects: Pat
     def create(session: Session, rows: Sequence[dict[str, Any]], /) -> Sequence[Verdict]:
         return runtime.posts.create(session, rows, now=runtime.clock())
 
-    keep = keep_in(runtime.blobs, max_bytes=runtime.settings.media.max_bytes, clock=runtime.clock)
+    keep = keep_in(
+        runtime.blobs,
+        max_bytes=runtime.settings.media.max_bytes,
+        clock=runtime.clock,
+        inspect=runtime.stills.inspect,
+    )
     with ImportBar(file.name, out) as bar, stop_on_interrupt() as stop:
         return run_import(
             file,

@@ -50,17 +50,31 @@ def open_store(
 
 
 def open_reader(
-    detector: Path | None, recogniser: Path | None, *, threads: int, min_confidence: float, max_side: int
+    detector: Path | None,
+    recogniser: Path | None,
+    *,
+    threads: int,
+    min_confidence: float,
+    max_side: int,
+    seconds: float,
+    processes: int,
 ) -> PictureReader:
-    """The reader of words in pictures; None takes the networks that come with rapidocr.
+    """The reader of words in pictures, in processes of its own; None takes the networks that come with rapidocr.
 
     Raises:
-        EncoderUnavailable: a network is not here, or none that can be loaded.
+        EncoderUnavailable: rapidocr or a network is not here.
+        WeightsChanged: a network of the wheel is not the pinned one.
     """
-    from postscope.indexing.media.ocr import OcrReader, ReaderModels
+    from postscope.indexing.media import reading
+    from postscope.indexing.media.ocr import ReaderModels, check_models
+    from postscope.indexing.media.sandbox.pool import Sandbox
 
     models = ReaderModels(detector, recogniser)
-    return OcrReader(models, threads=threads, min_confidence=min_confidence, max_side=max_side)
+    check_models(models)
+    sandbox = Sandbox(
+        "reading", size=processes, memory_bytes=reading.MEMORY, threads=threads, max_jobs=reading.MAX_JOBS
+    )
+    return reading.Reading(sandbox, models, threads, min_confidence, max_side, seconds)
 
 
 def open_hearing(model: str, *, cache_dir: Path, threads: int, gates: SpeechGates, processes: int) -> Hearing | None:

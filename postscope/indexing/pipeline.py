@@ -22,8 +22,8 @@ from postscope.indexing.encoders.base import Encoder
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.image import open_image
 from postscope.indexing.media.parts import MediaKind
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.recent import RecentVectors
 from postscope.indexing.stores.base import FieldKind
 from postscope.indexing.text_parts import TextWeights, join, text_parts
@@ -138,7 +138,7 @@ class Pipeline:
         keywords: KeywordEncoder,
         *,
         weights: FusionWeights,
-        max_pixels: int,
+        stills: Stills,
         gate: PriorityGate | None = None,
         decoders: int = 2,
     ) -> None:
@@ -146,7 +146,7 @@ class Pipeline:
         self._calibration = calibration
         self._keywords = keywords
         self._weights = weights
-        self._max_pixels = max_pixels
+        self._stills = stills
         self._gate = gate or PriorityGate()
         self._recent_texts = RecentVectors(RECENT)
         self._recent_pictures = RecentVectors(RECENT)
@@ -198,7 +198,7 @@ class Pipeline:
         return fuse(text, media, self._weights)
 
     def _decode(self, read: Callable[[], bytes]) -> Image.Image:
-        return open_image(read(), max_pixels=self._max_pixels, target=IMAGE_TARGET)
+        return self._stills.open(read(), target=IMAGE_TARGET)
 
     def _texts(self, texts: Sequence[str], *, for_query: bool = False) -> dict[str, Vector]:
         def encode(chosen: Sequence[str]) -> list[Vector]:

@@ -12,7 +12,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.inspect import MediaInfo, inspect_media
+from postscope.indexing.media.inspect import MediaInfo
 from postscope.workers.outcome import Outcome
 
 
@@ -73,7 +73,8 @@ def _extract_post(runtime: Runtime, held: Claim) -> Outcome:
 
 def _fetch(runtime: Runtime, url: str) -> _Fetched:
     with runtime.fetcher.fetch(url) as fetched:
-        info = inspect_media(fetched.path, claimed=fetched.content_type, max_bytes=runtime.settings.media.max_bytes)
+        most = runtime.settings.media.max_bytes
+        info = runtime.stills.inspect(fetched.path, claimed=fetched.content_type, max_bytes=most)
         return _Fetched(runtime.blobs.put(fetched.path), info)
 
 

@@ -21,7 +21,7 @@ from postscope.backend.tables import Media
 from postscope.backend.understanding import copy_twin, keep, unjoined, waiting_media
 from postscope.backend.work import Claim, Stage
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.inspect import ANIMATED, inspect_media
+from postscope.indexing.media.inspect import ANIMATED
 from postscope.indexing.media.parts import MediaKind, PartReport
 from postscope.indexing.media.understand import Understood
 from postscope.workers.outcome import Outcome
@@ -60,7 +60,7 @@ def _understand(runtime: Runtime, medium: Media, seconds: float) -> Understood:
     try:
         with as_file(runtime.blobs, medium.sha256 or "") as file:
             mime = medium.mime or ""
-            return runtime.understander.understand(file, _kind(medium, file), mime, seconds=seconds)
+            return runtime.understander.understand(file, _kind(runtime, medium, file), mime, seconds=seconds)
     except (BlobMissing, BlobCorrupt) as error:
         return _nothing(kind, "blob_missing", f"the stored file cannot be read: {error}")
 
@@ -77,11 +77,11 @@ def _tell_languages(runtime: Runtime, found: Understood) -> None:
         found.spoken[place] = replace(said, language_confidence=sure)
 
 
-def _kind(medium: Media, file: BinaryIO) -> MediaKind:
+def _kind(runtime: Runtime, medium: Media, file: BinaryIO) -> MediaKind:
     """Animations that came in before they were told from still pictures are told now."""
     if medium.kind == "image" and medium.mime in ANIMATED:
         with contextlib.suppress(MediaError):
-            return inspect_media(file.read()).kind
+            return runtime.stills.inspect(file.read()).kind
     return cast(MediaKind, medium.kind)
 
 

@@ -20,14 +20,13 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from postscope.backend.models import Models, SpaceModel
+from postscope.backend.models import SpaceModel
 from postscope.backend.setting_groups import EncoderSettings
-from postscope.indexing.gate import PriorityGate
-from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.pipeline import Content, FusionWeights, MediumPart, Picture, fuse
 from postscope.indexing.types import Vectors
 from postscope.sample import read_queries, sample_dir
 from tests.benchmarks.memes import SHARED_PHOTOS
+from tests.benchmarks.rig import models_in
 
 NAMING = ("Look at this {}!", "Saw a {} today", "my favourite: {}", "{} of the day", "who else loves a {}?")
 SAYING_NOTHING = ("monday mood", "no words", "just look at this", "can't believe it", "good morning everyone", "lol")
@@ -118,7 +117,7 @@ def main() -> None:
     rows = [json.loads(line) for line in (SHARED_PHOTOS / "labels.jsonl").read_text().splitlines()]
     labels, files = [row["label"] for row in rows], [row["file"] for row in rows]
     with tempfile.TemporaryDirectory() as cache:
-        models = Models(Path(cache), KeywordEncoder(), PriorityGate(), max_pixels=50_000_000)
+        models = models_in(Path(cache))
         model = models.get(EncoderSettings())
         posts, named = photo_posts(SHARED_PHOTOS, labels, files)
         points = [found.point for found in model.pipeline.index(posts)]

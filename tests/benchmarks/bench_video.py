@@ -14,16 +14,15 @@ from typing import IO
 
 import av
 
-from postscope.backend.models import Models
 from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.settings import load_settings
+from postscope.backend.taking_apart import open_stills
 from postscope.indexing.encoders.base import Encoder
-from postscope.indexing.gate import PriorityGate
-from postscope.indexing.keywords import KeywordEncoder
-from postscope.indexing.media.image import open_image
 from postscope.indexing.media.sandbox.pool import Sandbox
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.pipeline import IMAGE_SLICE, IMAGE_TARGET
 from tests import av_files
+from tests.benchmarks.rig import models_in
 
 ROUNDS = 3
 EVERY = 2.0
@@ -31,21 +30,21 @@ EVERY = 2.0
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = load_settings(data_dir=Path(folder))
-        models = Models(settings.model_cache, KeywordEncoder(), PriorityGate(), max_pixels=settings.media.max_pixels)
+        models, stills = models_in(Path(folder)), open_stills(load_settings(data_dir=Path(folder)), processes=2)
         encoder = models.get(EncoderSettings()).encoder
-        speed(encoder)
+        speed(encoder, stills)
         models.close()
+        stills.close()
     memory()
 
 
-def speed(encoder: Encoder) -> None:
+def speed(encoder: Encoder, stills: Stills) -> None:
     film = av_files.video(seconds=60.0, fps=25, size=(1280, 720), scenes=[(90, 90, 90)], sound=False, keyframes=50)
     with _file(film) as file:
         sandbox = Sandbox(size=1, memory_bytes=1024**3)
         ours, theirs = [], []
         for round_ in range(ROUNDS + 1):  # the first warms both
-            mine, bare = _ours(sandbox, file, encoder), _bare(film, encoder)
+            mine, bare = _ours(sandbox, stills, file, encoder), _bare(film, encoder)
             if round_:
                 ours.append(mine)
                 theirs.append(bare)
@@ -55,10 +54,10 @@ def speed(encoder: Encoder) -> None:
           f"bare PyAV and encoder {statistics.median(theirs):.1f}, ratio {ratio:.2f} (aim 0.80)")  # fmt: skip
 
 
-def _ours(sandbox: Sandbox, file: IO[bytes], encoder: Encoder) -> float:
+def _ours(sandbox: Sandbox, stills: Stills, file: IO[bytes], encoder: Encoder) -> float:
     started = time.perf_counter()
     *frames, _ = _frames(sandbox, file)
-    pictures = [open_image(jpeg, max_pixels=10**7, target=IMAGE_TARGET) for _, jpeg in frames]
+    pictures = [stills.open(jpeg, target=IMAGE_TARGET) for _, jpeg in frames]
     for start in range(0, len(pictures), IMAGE_SLICE):
         encoder.encode_images(pictures[start : start + IMAGE_SLICE])
     return len(pictures) / (time.perf_counter() - started)

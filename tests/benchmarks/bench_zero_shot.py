@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from postscope.backend.models import Models, SpaceModel
+from postscope.backend.models import SpaceModel
 from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.tagging.definitions import default_prompts
-from postscope.indexing.gate import PriorityGate
-from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.label_blocks import Labeller
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vectors
 from postscope.indexing.zero_shot import Examples, LabelSpace, PostBatch, direction
 from tests.benchmarks import data
+from tests.benchmarks.rig import models_in
 
 PROMPTS = {
     "emotion": {
@@ -45,8 +44,7 @@ PROMPTS = {
 def open_model() -> SpaceModel:
     """The bundled encoder with its calibration."""
     folder = Path(tempfile.gettempdir()) / "postscope-bench-models"
-    models = Models(folder, KeywordEncoder(), PriorityGate(), max_pixels=50_000_000)
-    return models.get(EncoderSettings())
+    return models_in(folder).get(EncoderSettings())
 
 
 def labeller(

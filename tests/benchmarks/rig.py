@@ -11,9 +11,13 @@ from typing import Any
 
 from sqlalchemy import text
 
+from postscope.backend.models import Models, cores
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import load_settings
+from postscope.backend.taking_apart import open_stills
 from postscope.cli import process
+from postscope.indexing.gate import PriorityGate
+from postscope.indexing.keywords import KeywordEncoder
 from postscope.sample import sample_dir
 
 
@@ -25,6 +29,14 @@ def system(**overrides: Any) -> Iterator[Runtime]:
         with process.opened(settings) as runtime:
             process.prepare_space(runtime)
             yield runtime
+
+
+def models_in(folder: Path) -> Models:
+    """Encoders and what they need, with their calibrations in a folder."""
+    settings = load_settings(data_dir=folder)
+    return Models(
+        settings.model_cache, KeywordEncoder(), PriorityGate(), stills=open_stills(settings, processes=cores())
+    )
 
 
 def sample_texts(count: int) -> list[str]:

@@ -166,13 +166,10 @@ def test_more_pixels_than_allowed_are_not_decoded(sandbox: Sandbox, opened: Call
         with pytest.raises(MediaError) as refused:
             run(sandbox, "frames", opened(data), FRAMES | changed)
         assert refused.value.code == "too_many_pixels"
-    with pytest.raises(MediaError) as refused:
-        run(sandbox, "picture", opened(png_bomb()), {"max_pixels": 40_000_000, "target": 64})
-    assert refused.value.code == "too_many_pixels"
 
 
 def test_too_much_memory_ends_the_job_and_not_the_one_who_asked(opened: Callable[[bytes], IO[bytes]]) -> None:
-    small = Sandbox(size=1, memory_bytes=400 * 1024**2)
+    small = Sandbox("pictures", size=1, memory_bytes=400 * 1024**2)
     try:
         with pytest.raises(MediaError) as refused:
             run(small, "picture", opened(png_bomb(20_000)), {"max_pixels": 10**9, "target": 64}, seconds=60.0)

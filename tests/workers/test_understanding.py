@@ -43,6 +43,9 @@ class ColourReader:
             found.append([Written("STOP", BOX, None, None, 0.95)] if red > 180 > green + blue else [])
         return found
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 @pytest.fixture
 def reader(desk: Desk) -> ColourReader:

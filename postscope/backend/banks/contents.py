@@ -13,7 +13,6 @@ from postscope.backend.fingerprinting import making
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.inspect import inspect_media
 from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vectors
@@ -42,11 +41,11 @@ def open_content(runtime: Runtime, data: bytes) -> Shown:
     Raises:
         NotShown: it cannot be decoded, or has no pictures.
     """
-    media = runtime.settings.media
+    media, stills = runtime.settings.media, runtime.asked_stills
     try:
-        info = inspect_media(data, max_bytes=media.max_bytes)
+        info = stills.inspect(data, max_bytes=media.max_bytes)
         if info.kind == "image":
-            return Shown([making.decode(data, max_pixels=media.max_pixels)])
+            return Shown([making.decode(data, stills)])
         with tempfile.TemporaryFile(prefix="medium-") as file:
             file.write(data)
             file.flush()
@@ -54,12 +53,12 @@ def open_content(runtime: Runtime, data: bytes) -> Shown:
             opened = runtime.opener.open(cast(BinaryIO, file), info.kind, info.mime)
         frames = opened.shown.frames
         if frames:
-            images = [making.decode(jpeg, max_pixels=media.max_pixels) for _, jpeg in frames]
+            images = [making.decode(jpeg, stills) for _, jpeg in frames]
             return Shown(images, [second for second, _ in frames])
     except MediaError as error:
         raise NotShown(error.reason) from error
     except SandboxDown as error:
-        raise NotShown(f"videos cannot be decoded here: {error}") from error
+        raise NotShown(f"it cannot be decoded here: {error}") from error
     failed = next((part for part in opened.shown.reports if part.part == "frames" and part.reason), None)
     raise NotShown(failed.reason if failed and failed.reason else "it shows nothing; of a sound give its hashes")
 

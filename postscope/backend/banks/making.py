@@ -73,7 +73,7 @@ def checkable(runtime: Runtime, model: SpaceModel, text: str | None, media: Sequ
             continue
         hashes = making.of_file(medium.data)
         try:
-            image = making.decode(medium.data, max_pixels=runtime.settings.media.max_pixels)
+            image = making.decode(medium.data, runtime.asked_stills)
         except MediaError as error:
             probes.append(media_probe(place, hashes))
             unchecked.append(Unchecked("media", place, error.code, error.reason))
@@ -197,7 +197,7 @@ def _of_post(runtime: Runtime, post_id: UUID) -> Content:
 
 def _picture_signals_of(runtime: Runtime, sha256: str, place: int) -> list[NewSignal]:
     try:
-        image = making.decode(runtime.blobs.get(sha256), max_pixels=runtime.settings.media.max_pixels)
+        image = making.decode(runtime.blobs.get(sha256), runtime.asked_stills)
     except (BlobError, MediaError) as error:
         raise Conflict(f"medium {place}: its file cannot be read any more: {error}", code="file_lost") from error
     return _picture_signals(runtime, image, place)

@@ -81,7 +81,7 @@ def _opinions(runtime: Runtime, files: Iterable[tuple[int, bytes]]) -> list[Pict
     images = []
     for place, data in files:
         with suppress(MediaError):  # the verdict says already that it could not be read
-            images.append((place, decode(data, max_pixels=runtime.settings.media.max_pixels)))
+            images.append((place, decode(data, runtime.asked_stills)))
     try:
         return opinions.pictures(runtime, images)
     except ClassifierMissing as error:

@@ -19,6 +19,7 @@ from postscope.indexing.copies import sounds
 from postscope.indexing.copies.texts import TextPrint, text_print
 from postscope.indexing.copies.videos import Frames, frames_of
 from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.sound_prints import SoundPrint, unpack
 
 
@@ -67,16 +68,23 @@ class Asked:
     post_id: UUID | None = None
 
 
-def picture_in(runtime: Runtime, sha256: str, read: Callable[[], bytes]) -> Picture:
+def picture_in(runtime: Runtime, sha256: str, read: Callable[[], bytes], stills: Stills | None = None) -> Picture:
     """The picture in a file.
+
+    Args:
+        runtime: of this process.
+        sha256: of the file.
+        read: the file, where the picture is not known yet.
+        stills: what opens it; by default what opens the pictures of posts.
 
     Raises:
         MediaError: it cannot be read.
         BlobMissing: the file is not there.
+        SandboxDown: no process for it can be started here.
     """
 
     def make() -> Picture:
-        image = making.decode(read(), max_pixels=runtime.settings.media.max_pixels)
+        image = making.decode(read(), stills or runtime.stills)
         return picture_of(runtime.scenes, image)
 
     return runtime.pictures.get(sha256, make)

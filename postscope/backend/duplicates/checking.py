@@ -23,7 +23,6 @@ from postscope.backend.searching.requests import QueryImage
 from postscope.backend.tables import Upload
 from postscope.indexing.copies.texts import text_print
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.inspect import inspect_media
 from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.indexing.sound_prints import SoundPrint
 
@@ -91,7 +90,7 @@ def check(
 
 def _medium(runtime: Runtime, file: BinaryIO, position: int) -> AskedMedium | Unreadable:
     data = file.read()
-    info = inspect_media(data, max_bytes=runtime.settings.media.max_bytes)
+    info = runtime.asked_stills.inspect(data, max_bytes=runtime.settings.media.max_bytes)
     if info.kind == "image":
         return _picture(runtime, data, position)
     opened = runtime.opener.open(file, info.kind, info.mime)
@@ -103,7 +102,8 @@ def _medium(runtime: Runtime, file: BinaryIO, position: int) -> AskedMedium | Un
     pictures = []
     for _, jpeg in opened.shown.frames:
         with runtime.gate.query():
-            pictures.append(picture_in(runtime, hashlib.sha256(jpeg).hexdigest(), partial(bytes, jpeg)))
+            name = hashlib.sha256(jpeg).hexdigest()
+            pictures.append(picture_in(runtime, name, partial(bytes, jpeg), runtime.asked_stills))
     seconds = [second for second, _ in opened.shown.frames]
     return asked_video(position, sha256, tuple(pictures), seconds, opened.shown.duration, sound)
 
@@ -111,7 +111,7 @@ def _medium(runtime: Runtime, file: BinaryIO, position: int) -> AskedMedium | Un
 def _picture(runtime: Runtime, data: bytes, position: int) -> AskedMedium:
     sha256 = hashlib.sha256(data).hexdigest()
     with runtime.gate.query():
-        picture = picture_in(runtime, sha256, lambda: data)
+        picture = picture_in(runtime, sha256, lambda: data, runtime.asked_stills)
     return AskedMedium(position, sha256, (picture,))
 
 

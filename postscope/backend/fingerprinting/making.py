@@ -11,7 +11,7 @@ from PIL import Image
 from postscope.backend.fingerprinting.pictures import Picture
 from postscope.indexing.copies import scenes, sounds
 from postscope.indexing.fingerprints import PDQ_SIDE, ExactText, FileHash, Fingerprinter, Pdq, Shingles
-from postscope.indexing.media.image import open_image
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.sound_prints import SoundPrint
 
 LOOK: Final = "look"
@@ -80,10 +80,11 @@ def of_sound(sound: SoundPrint, media_id: UUID) -> list[Made]:
     ]
 
 
-def decode(data: bytes, *, max_pixels: int) -> Image.Image:
+def decode(data: bytes, stills: Stills) -> Image.Image:
     """The picture in a file, as the fingerprints want it.
 
     Raises:
         MediaError: it cannot be read, with the reason.
+        SandboxDown: no process for it can be started here.
     """
-    return open_image(data, max_pixels=max_pixels, target=PDQ_SIDE)
+    return stills.open(data, target=PDQ_SIDE)

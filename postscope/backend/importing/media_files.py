@@ -13,17 +13,18 @@ from postscope.backend.blobs import BlobStore
 from postscope.backend.database import Clock
 from postscope.backend.errors import FieldProblem, PostscopeError, UnsupportedMedia
 from postscope.backend.uploads import add_upload_once
+from postscope.indexing.media.inspect import Inspect, inspect_media
 
 KeepFile = Callable[[Session, Path], UUID]
 """Keeps a media file and gives its upload id; raises ``PostscopeError`` with the reason it cannot be kept."""
 
 
-def keep_in(blobs: BlobStore, *, max_bytes: int, clock: Clock) -> KeepFile:
+def keep_in(blobs: BlobStore, *, max_bytes: int, clock: Clock, inspect: Inspect = inspect_media) -> KeepFile:
     """Keeps media files as uploads; the same file again is the same upload, so that its post is unchanged."""
 
     def keep(session: Session, path: Path) -> UUID:
         with path.open("rb") as file:
-            return add_upload_once(session, blobs, file, max_bytes=max_bytes, now=clock())
+            return add_upload_once(session, blobs, file, max_bytes=max_bytes, now=clock(), inspect=inspect)
 
     return keep
 

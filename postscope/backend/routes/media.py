@@ -39,7 +39,12 @@ def upload_media(request: Request, file: UploadFile) -> UploadOut:
     runtime = runtime_of(request)
     with runtime.database.session() as session:
         upload = add_upload(
-            session, runtime.blobs, file.file, max_bytes=runtime.settings.media.max_bytes, now=runtime.clock()
+            session,
+            runtime.blobs,
+            file.file,
+            max_bytes=runtime.settings.media.max_bytes,
+            now=runtime.clock(),
+            inspect=runtime.asked_stills.inspect,
         )
     return UploadOut(
         id=upload.id,

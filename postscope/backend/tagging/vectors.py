@@ -19,7 +19,6 @@ from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.definitions import default_prompts
 from postscope.indexing.calibration import PARTS, Part
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.image import open_image
 from postscope.indexing.normalise import normalise
 from postscope.indexing.pipeline import IMAGE_TARGET
 from postscope.indexing.types import Vectors
@@ -183,8 +182,7 @@ def _image(runtime: Runtime, model: SpaceModel, label: str, upload_id: UUID) -> 
     if upload is None:
         raise Conflict(f"label {label!r}: the upload {upload_id} is gone", code="example_not_ready")
     try:
-        max_pixels = runtime.settings.media.max_pixels
-        image = open_image(runtime.blobs.get(upload.sha256), max_pixels=max_pixels, target=IMAGE_TARGET)
+        image = runtime.asked_stills.open(runtime.blobs.get(upload.sha256), target=IMAGE_TARGET)
     except (BlobError, MediaError) as error:
         raise Conflict(
             f"label {label!r}: the upload {upload_id} cannot be read: {error}", code="example_not_ready"

@@ -6,6 +6,8 @@ one frame is still the same line.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -15,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from postscope.indexing.media.errors import MediaError, TooSlow
 from postscope.indexing.media.parts import Box, Frame, PictureReader, Written
 
 GRID: Final = 32
@@ -35,20 +38,36 @@ class _Line:
     end: float
 
 
-def read_frames(reader: PictureReader, frames: Sequence[Frame]) -> list[Written]:
+@dataclass(frozen=True, slots=True)
+class FrameWords:
     """What is written in a video.
+
+    Attributes:
+        written: texts in the order in which they appear; lines that come and go together are one text. ``start`` is
+            the time of the first frame that shows it, ``end`` that of the last.
+        problem: why some frames were not read; None where all were.
+        read: how many were, those that look like the one before included.
+    """
+
+    written: list[Written]
+    problem: MediaError | None
+    read: int
+
+
+def read_frames(reader: PictureReader, frames: Sequence[Frame], *, ends: float = math.inf) -> FrameWords:
+    """Read a video. A frame that cannot be read hides no other.
 
     Args:
         reader: of single pictures.
         frames: in the order of time.
-
-    Returns:
-        Texts in the order in which they appear; lines that come and go together are one text. ``start`` is the time of
-        the first frame that shows it, ``end`` that of the last.
+        ends: second of the monotonic clock after which no further frame is begun.
     """
+    problems: list[MediaError] = []
+    read = 0
     lines: list[_Line] = []
     showing: list[_Line] = []
-    for frame, written in _readings(reader, frames):
+    for frame, written in _readings(reader, frames, ends, problems):
+        read += 1
         now: list[_Line] = []
         for text, box, confidence in _lines(written):
             line = next((line for line in showing if line not in now and _same(line.text, text)), None)
@@ -60,16 +79,25 @@ def read_frames(reader: PictureReader, frames: Sequence[Frame]) -> list[Written]
             line.end = frame.seconds
             now.append(line)
         showing = now
-    return _together(lines)
+    return FrameWords(_together(lines), problems[0] if problems else None, read)
 
 
-def _readings(reader: PictureReader, frames: Sequence[Frame]) -> Iterator[tuple[Frame, list[Written]]]:
+def _readings(
+    reader: PictureReader, frames: Sequence[Frame], ends: float, problems: list[MediaError]
+) -> Iterator[tuple[Frame, list[Written]]]:
     before: npt.NDArray[np.float32] | None = None
     written: list[Written] = []
     for frame in frames:
         look = _look(frame.image)
         if before is None or float(np.abs(look - before).max()) > SAME_PICTURE:
-            (written,) = reader.read([frame.image])
+            if time.monotonic() > ends:
+                problems.append(TooSlow("the time for it was over before its end"))
+                return
+            try:
+                (written,) = reader.read([frame.image])
+            except MediaError as error:
+                problems.append(error)
+                continue
             before = look
         yield frame, written
 

@@ -38,7 +38,7 @@ _MAX_SCANS: Final = 200
 
 _SRGB_NAMES: Final = (b"sRGB", "sRGB".encode("utf-16-be"))
 _MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
-_DECODERS: Final = {
+DECODERS: Final = {
     "image/jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "image/png": ("PIL.PngImagePlugin", "PngImageFile"),
     "image/webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
@@ -183,7 +183,7 @@ def _opened(content: bytes) -> Iterator[tuple[str, ImageFile.ImageFile]]:
 
 def _decoder(mime: str) -> type[ImageFile.ImageFile]:
     """The one class that reads this type; imported when it is first needed."""
-    module, name = _DECODERS[mime]
+    module, name = DECODERS[mime]
     decoder: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), name)
     return decoder
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from postscope.indexing.media.errors import EmptyMedia, MediaTooLarge, UnsupportedMedia
-from postscope.indexing.media.image import MAX_BYTES, inspect_image
+from postscope.indexing.media.image import MAX_BYTES, ImageInfo, inspect_image
 from postscope.indexing.media.parts import MediaKind
 from postscope.indexing.media.sniff import AUDIO_TYPES, HEAD, IMAGE_TYPES, VIDEO_TYPES, mislabel, sniff
 
@@ -34,13 +34,36 @@ class MediaInfo:
     mislabelled: str | None = None
 
 
-def inspect_media(data: bytes | Path, *, claimed: str | None = None, max_bytes: int = MAX_BYTES) -> MediaInfo:
+class Inspect(Protocol):
+    """Says what a file is: ``inspect_media``, or ``Stills.inspect``, which trusts no header."""
+
+    def __call__(self, data: bytes | Path, *, max_bytes: int) -> MediaInfo:
+        """See ``inspect_media``."""
+        ...
+
+
+class HeaderOf(Protocol):
+    """Reads the header of a picture, such as ``inspect_image``."""
+
+    def __call__(self, data: bytes | Path, *, claimed: str | None, max_bytes: int) -> ImageInfo:
+        """See ``inspect_image``."""
+        ...
+
+
+def inspect_media(
+    data: bytes | Path,
+    *,
+    claimed: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    header_of: HeaderOf = inspect_image,
+) -> MediaInfo:
     """Read the header only.
 
     Args:
         data: the file's content, or where it is.
         claimed: the type that its sender gave it, such as a Content-Type header.
         max_bytes: limit on the file's size.
+        header_of: reads the header of a picture; by default here, in this process.
 
     Raises:
         MediaError: the file is of no kind that is understood here, or its header is broken.
@@ -52,7 +75,7 @@ def inspect_media(data: bytes | Path, *, claimed: str | None = None, max_bytes: 
         raise EmptyMedia("the file is empty")
     mime = sniff(_head(data))
     if mime in IMAGE_TYPES:
-        info = inspect_image(data, claimed=claimed, max_bytes=max_bytes)
+        info = header_of(data, claimed=claimed, max_bytes=max_bytes)
         moving = info.frames > 1 and mime in ANIMATED
         return MediaInfo("video" if moving else "image", info.mime, info.width, info.height, info.mislabelled)
     if mime in VIDEO_TYPES:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,20 @@ class ReaderModels:
 
     detector: Path | None = None
     recogniser: Path | None = None
+
+
+def check_models(models: ReaderModels) -> None:
+    """See to it that there is something to read with, without loading it.
+
+    Raises:
+        EncoderUnavailable: rapidocr or a network is not here.
+        WeightsChanged: a network of the wheel is not the pinned one.
+    """
+    if find_spec("rapidocr") is None:
+        raise EncoderUnavailable("text in pictures cannot be read: pip install rapidocr")
+    for chosen, bundled in ((models.detector, OCR_DETECTOR), (models.recogniser, OCR_RECOGNISER)):
+        if not (chosen or bundled.locate()).is_file():
+            raise EncoderUnavailable(f"there is no model {chosen}")
 
 
 class OcrReader:

@@ -111,5 +111,12 @@ class PictureReader(Protocol):
         """What is written in each picture, in their order; ``start`` and ``end`` are None.
 
         An empty list where nothing is written, or nothing that is read with confidence.
+
+        Raises:
+            MediaError: a picture takes more than its time, or cannot be read at all.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
         ...

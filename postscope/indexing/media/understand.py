@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
-from PIL import Image
-
 from postscope.indexing.media.errors import CorruptMedia, MediaError
 from postscope.indexing.media.frame_words import read_frames
 from postscope.indexing.media.hearing import Hearing
-from postscope.indexing.media.image import open_image
 from postscope.indexing.media.parts import (
     Frame,
     MediaKind,
@@ -29,6 +26,7 @@ from postscope.indexing.media.parts import (
 )
 from postscope.indexing.media.sandbox.pool import Sandbox
 from postscope.indexing.media.sniff import IMAGE_TYPES
+from postscope.indexing.media.stills import Stills
 from postscope.indexing.sound_prints import REASONS, SoundPrint, unpack
 
 PROBE_SECONDS: Final = 20.0
@@ -116,13 +114,21 @@ class Understander:
         sandbox: processes of the kind ``media``.
         hearing: None where speech is left alone.
         reader: None where words in pictures are left alone.
+        stills: open pictures.
         limits: what a medium may cost.
     """
 
     def __init__(
-        self, sandbox: Sandbox, *, hearing: Hearing | None, reader: PictureReader | None, limits: Limits
+        self,
+        sandbox: Sandbox,
+        *,
+        hearing: Hearing | None,
+        reader: PictureReader | None,
+        stills: Stills,
+        limits: Limits,
     ) -> None:
         self._sandbox = sandbox
+        self._stills = stills
         self._hearing = hearing
         self._reader = reader
         self._limits = limits
@@ -141,11 +147,11 @@ class Understander:
         """
         ends = time.monotonic() + seconds
         if kind == "image":
-            return self._image(file, seconds)
+            return self._image(file)
         if mime in IMAGE_TYPES:
             found = Understood("video")
             self._frames(found, file, seconds, animated=True)
-            self._words_in_frames(found)
+            self._words_in_frames(found, ends)
             return found
         return self._container(file, kind, ends)
 
@@ -178,19 +184,20 @@ class Understander:
         self._sandbox.close()
         if self._hearing is not None:
             self._hearing.close()
+        if self._reader is not None:
+            self._reader.close()
 
-    def _image(self, file: BinaryIO, seconds: float) -> Understood:
+    def _image(self, file: BinaryIO) -> Understood:
         found = Understood("image")
         if self._reader is None:
             return found
-        params = {"max_pixels": self._limits.max_pixels, "target": READ_SIDE}
         try:
-            (head, body), _ = self._sandbox.run("picture", file.fileno(), params, seconds=seconds)
-            picture = Image.frombytes("RGB", (int(head["width"]), int(head["height"])), body)
+            file.seek(0)
+            (written,) = self._reader.read([self._stills.open(file.read(), target=READ_SIDE)])
         except MediaError as error:
             found.reports.append(PartReport("words", "failed", error.code, error.reason))
             return found
-        self._note_words(found, self._reader.read([picture])[0])
+        self._note_words(found, written, None)
         return found
 
     def _container(self, file: BinaryIO, kind: MediaKind, ends: float) -> Understood:
@@ -208,7 +215,7 @@ class Understander:
             # Half of the time is the sound's, where there is one to hear.
             share = 0.5 if about["audio"] and self._hearing is not None else 0.9
             self._frames(found, file, (ends - time.monotonic()) * share, animated=False)
-            self._words_in_frames(found)
+            self._words_in_frames(found, time.monotonic() + (ends - time.monotonic()) * share)
         if about["audio"] is None:
             found.reports.append(PartReport("speech", "empty", "no_sound", "it has no sound"))
         elif self._hearing is not None and not _refused(found, "speech", about["audio"]):
@@ -237,20 +244,28 @@ class Understander:
         found.frames, found.duration, found.width, found.height = kept, duration, width, height
         found.reports.append(_done("frames", done["problem"]))
 
-    def _words_in_frames(self, found: Understood) -> None:
+    def _words_in_frames(self, found: Understood, ends: float) -> None:
         if self._reader is None or not found.frames:
             return
         try:
             frames = [
-                Frame(number, seconds, _kept_picture(jpeg)) for number, (seconds, jpeg) in enumerate(found.frames)
+                Frame(number, seconds, self._stills.open(jpeg, target=READ_SIDE))
+                for number, (seconds, jpeg) in enumerate(found.frames)
             ]
         except MediaError as error:
             found.reports.append(PartReport("words", "failed", error.code, error.reason))
             return
-        self._note_words(found, read_frames(self._reader, frames))
+        read = read_frames(self._reader, frames, ends=ends)
+        if read.problem is not None and not read.read:
+            found.reports.append(PartReport("words", "failed", read.problem.code, read.problem.reason))
+            return
+        self._note_words(found, read.written, read.problem)
 
-    def _note_words(self, found: Understood, written: list[Written]) -> None:
+    def _note_words(self, found: Understood, written: list[Written], problem: MediaError | None) -> None:
         found.written = written
+        if problem is not None:
+            found.reports.append(PartReport("words", "partial", problem.code, problem.reason))
+            return
         nothing = PartReport("words", "empty", "no_words", "nothing is written in it")
         found.reports.append(PartReport("words", "done") if written else nothing)
 
@@ -288,10 +303,6 @@ def _done(part: PartName, problem: object) -> PartReport:
         return PartReport(part, "done")
     code = problem if isinstance(problem, str) and problem in _PROBLEMS else "corrupt"
     return PartReport(part, "partial", code, _PROBLEMS[code])
-
-
-def _kept_picture(jpeg: bytes) -> Image.Image:
-    return open_image(jpeg, max_pixels=4_000_000, target=READ_SIDE)
 
 
 def _seconds(value: object) -> float | None:

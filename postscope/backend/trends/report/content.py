@@ -138,7 +138,7 @@ def _story(runtime: Runtime, asked: ReportQuery, trend: Trend, rank: Rank) -> To
             where,
             first=[post.id for post in posts],
             most=PICTURES_SHOWN,
-            max_pixels=runtime.settings.media.max_pixels,
+            stills=runtime.asked_stills,
         )
     return TopicStory(trend, rank, query, timeline, words, posts, pictures)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from postscope.backend.blobs import BlobMissing, BlobStore
 from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.image import open_image
+from postscope.indexing.media.stills import Stills
 
 SIDE = 132
 """Longest side of a small copy, in pixels."""
@@ -43,7 +43,7 @@ def pictures_of(
     *,
     first: Sequence[UUID],
     most: int,
-    max_pixels: int,
+    stills: Stills,
 ) -> list[Picture]:
     """Pictures of posts, and first frames of their videos, each content once.
 
@@ -53,7 +53,7 @@ def pictures_of(
         where: which posts.
         first: posts whose pictures come before all others.
         most: pictures.
-        max_pixels: that a file may claim to have.
+        stills: opens them.
     """
     frame = (
         select(MediaFrame.sha256)
@@ -73,16 +73,16 @@ def pictures_of(
     found: dict[str, Picture] = {}
     for row in rows:
         if row.sha256 not in found and len(found) < most:
-            small = _small(blobs, row.sha256, max_pixels)
+            small = _small(blobs, row.sha256, stills)
             if small is not None:
                 found[row.sha256] = Picture(row.post_id, *small)
     return list(found.values())
 
 
-def _small(blobs: BlobStore, sha256: str, max_pixels: int) -> tuple[str, int, int] | None:
+def _small(blobs: BlobStore, sha256: str, stills: Stills) -> tuple[str, int, int] | None:
     """Decoded and written anew, so that nothing of the file but its pixels is on the page."""
     try:
-        picture = open_image(blobs.get(sha256), max_pixels=max_pixels, target=SIDE)
+        picture = stills.open(blobs.get(sha256), target=SIDE)
     except (MediaError, BlobMissing) as error:
         log.warning("picture_left_out", sha256=sha256, reason=str(error))
         return None

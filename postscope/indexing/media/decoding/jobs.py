@@ -9,7 +9,6 @@ from postscope.indexing.media.decoding.container import check_codec, opened
 from postscope.indexing.media.decoding.sound import RATE, SoundLimits, decode_sound
 from postscope.indexing.media.decoding.video import FrameLimits, animated_frames, video_frames
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.image import open_image
 from postscope.indexing.sound_prints import SoundListener, SoundPrint
 
 Emit = Callable[[dict[str, Any], bytes], None]
@@ -58,21 +57,11 @@ def sound_print(file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]
     return {"lack": None}
 
 
-def picture(file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """A still picture: RGB, row by row."""
-    with open(file, "rb", closefd=False) as stream:
-        stream.seek(0)
-        data = stream.read()
-    image = open_image(data, max_pixels=params["max_pixels"], target=params["target"], max_bytes=len(data) + 1)
-    emit({"width": image.width, "height": image.height}, image.tobytes())
-    return {}
-
-
 def open_jobs() -> dict[str, Job]:
     """By their names. Libraries are imported now, not at the first file."""
     import av  # noqa: F401
 
-    return {"about": about, "frames": frames, "sound": sound, "sound_print": sound_print, "picture": picture}
+    return {"about": about, "frames": frames, "sound": sound, "sound_print": sound_print}
 
 
 def _is_cover(stream: Any) -> bool:

@@ -1,6 +1,7 @@
 """A process of the sandbox: takes one file after the other, and says what is in it.
 
-Started by ``pool.Sandbox`` as ``python -m postscope.indexing.media.sandbox.child SOCKET LIFELINE MEMORY JOBS``.
+Started by ``pool.Sandbox`` as ``python -m postscope.indexing.media.sandbox.child SOCKET LIFELINE MEMORY NICE MODULE``,
+where the module has the function ``open_jobs``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.sandbox import wire
@@ -20,18 +21,12 @@ Emit = Callable[[dict[str, Any], bytes], None]
 Job = Callable[[int, dict[str, Any], Emit], dict[str, Any]]
 """Works on the open file, emits messages on the way, and returns the last one."""
 
-JOBS: Final = {
-    "media": "postscope.indexing.media.decoding.jobs",
-    "speech": "postscope.indexing.media.decoding.hearing_jobs",
-}
-"""Modules with an ``open_jobs``, by the kind of process."""
-
 
 def main() -> None:
     """Serve until the other side is gone."""
     link = socket.socket(fileno=int(sys.argv[1]))
-    confine(memory_bytes=int(sys.argv[3]), lifeline=int(sys.argv[2]))
-    jobs: dict[str, Job] = importlib.import_module(JOBS[sys.argv[4]]).open_jobs()
+    confine(memory_bytes=int(sys.argv[3]), lifeline=int(sys.argv[2]), nice=int(sys.argv[4]))
+    jobs: dict[str, Job] = importlib.import_module(sys.argv[5]).open_jobs()
     wire.send(link, {"ready": True})
     while True:
         try:

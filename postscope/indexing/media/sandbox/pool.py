@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -24,13 +24,24 @@ from postscope.indexing.media.errors import (
 )
 from postscope.indexing.media.sandbox import wire
 
-JobKind: TypeAlias = Literal["media", "speech"]
+JobKind: TypeAlias = Literal["media", "pictures", "reading", "speech"]
 
 START_SECONDS: Final = 60.0
 """A new process on a busy machine imports its libraries within this."""
 
 MAX_JOBS: Final = 200
 """Then a process is replaced, whatever became of its memory meanwhile."""
+
+JOBS: Final[dict[JobKind, str]] = {
+    "media": "postscope.indexing.media.decoding.jobs",
+    "pictures": "postscope.indexing.media.decoding.picture_jobs",
+    "reading": "postscope.indexing.media.decoding.reading_jobs",
+    "speech": "postscope.indexing.media.decoding.hearing_jobs",
+}
+"""Modules with an ``open_jobs``, by the kind of process."""
+
+NICE: Final = 10
+"""By how much processes make way whose work nobody waits for."""
 
 Item: TypeAlias = tuple[dict[str, Any], bytes]
 
@@ -47,19 +58,34 @@ class Sandbox:
         size: how many processes at most; each is started when it is first needed.
         memory_bytes: of address space a process.
         threads: computing threads a process may have, for its limit on computing time.
+        nice: by how much a process makes way for others, 0 to 19.
+        max_jobs: then a process is replaced.
     """
 
-    def __init__(self, kind: JobKind = "media", *, size: int, memory_bytes: int, threads: int = 2) -> None:
+    def __init__(
+        self,
+        kind: JobKind = "media",
+        *,
+        size: int,
+        memory_bytes: int,
+        threads: int = 2,
+        nice: int = NICE,
+        max_jobs: int = MAX_JOBS,
+    ) -> None:
         self._kind = kind
         self._memory = memory_bytes
         self._threads = threads
+        self._nice = nice
+        self._max_jobs = max_jobs
         self._free = threading.Semaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._busy: list[_Child] = []
         self._closed = False
 
-    def run(self, job: str, file: int, params: dict[str, Any], *, seconds: float) -> Iterator[Item]:
+    def run(
+        self, job: str, file: int, params: dict[str, Any], *, seconds: float, cpu_seconds: float | None = None
+    ) -> Generator[Item, None, None]:
         """Run a job: what it emits, as it comes, and at last what it returns, with an empty body.
 
         A caller that stops reading ends the process.
@@ -69,6 +95,7 @@ class Sandbox:
             file: an open file; the caller closes it.
             params: for the job, as JSON.
             seconds: by the clock on the wall; then the process is killed.
+            cpu_seconds: of computing; by default what the threads can compute in that time.
 
         Raises:
             MediaError: what the job says is wrong with the file; ``TooSlow``, ``OutOfMemory`` or ``DecoderCrashed``
@@ -78,13 +105,23 @@ class Sandbox:
         with self._free:
             child = self._take()
             try:
-                yield from child.run(job, file, params, seconds=seconds, cpu_seconds=seconds * self._threads + 1)
+                cpu_seconds = seconds * self._threads + 1 if cpu_seconds is None else cpu_seconds
+                yield from child.run(job, file, params, seconds=seconds, cpu_seconds=cpu_seconds)
             except MediaError as error:
                 if self._closed:
                     raise SandboxDown("decoding was stopped") from error
                 raise
             finally:
                 self._give_back(child)
+
+    def warm(self) -> None:
+        """Start a process now, if there is none, so that the first job does not wait for it.
+
+        Raises:
+            SandboxDown: no process can be started.
+        """
+        with self._free:
+            self._give_back(self._take())
 
     def processes(self) -> list[int]:
         """Numbers of the processes that are alive."""
@@ -107,17 +144,18 @@ class Sandbox:
                 if self._closed:
                     raise SandboxDown("decoding was stopped")
                 child = self._idle.pop() if self._idle else None
-            fresh = child or _Child(self._kind, self._memory)
+            fresh = child or _Child(self._kind, self._memory, self._nice)
             if fresh.alive():
                 with self._lock:
-                    self._busy.append(fresh)
-                return fresh
+                    if not self._closed:  # it may have been closed while the process was starting
+                        self._busy.append(fresh)
+                        return fresh
             fresh.end()
 
     def _give_back(self, child: _Child) -> None:
         with self._lock:
             self._busy.remove(child)
-            if child.idle and not self._closed and child.jobs < MAX_JOBS:
+            if child.idle and not self._closed and child.jobs < self._max_jobs:
                 self._idle.append(child)
                 return
         child.end()
@@ -131,14 +169,14 @@ class _Child:
         idle: it has ended the last one in good order.
     """
 
-    def __init__(self, kind: JobKind, memory_bytes: int) -> None:
+    def __init__(self, kind: JobKind, memory_bytes: int, nice: int) -> None:
         self.jobs, self.idle = 0, True
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "postscope.indexing.media.sandbox.child",
-                 str(theirs.fileno()), str(lifeline), str(memory_bytes), kind],
+                 str(theirs.fileno()), str(lifeline), str(memory_bytes), str(nice), JOBS[kind]],
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,0 +1,51 @@
+"""The job of the processes that read: pixels in, words out. They never see a file from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from postscope.indexing.encoders.base import EncoderError
+from postscope.indexing.media.ocr import OcrReader, ReaderModels
+
+Emit = Callable[[dict[str, Any], bytes], None]
+Job = Callable[[int, dict[str, Any], Emit], dict[str, Any]]
+
+
+class ReadJob:
+    """Keeps the networks from one picture to the next."""
+
+    def __init__(self) -> None:
+        self._reader: OcrReader | None = None
+
+    def __call__(self, file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
+        """What is written in a picture (RGB, row by row), one message each; ``unavailable`` says why nothing can be."""
+        try:
+            reader = self._reader = self._reader or _open(params)
+        except EncoderError as error:
+            return {"unavailable": str(error)}
+        with open(file, "rb", closefd=False) as pixels:
+            pixels.seek(0)
+            image = Image.frombytes("RGB", (params["width"], params["height"]), pixels.read())
+        for written in reader.read([image])[0]:
+            emit(asdict(written), b"")
+        return {"unavailable": None}
+
+
+def open_jobs() -> dict[str, Job]:
+    """By their names."""
+    return {"read": ReadJob()}
+
+
+def _open(params: dict[str, Any]) -> OcrReader:
+    detector, recogniser = (None if path is None else Path(path) for path in params["models"])
+    return OcrReader(
+        ReaderModels(detector, recogniser),
+        threads=params["threads"],
+        min_confidence=params["min_confidence"],
+        max_side=params["max_side"],
+    )
