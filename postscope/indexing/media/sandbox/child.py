@@ -25,6 +25,7 @@ Job = Callable[[int, dict[str, Any], Emit], dict[str, Any]]
 def main() -> None:
     """Serve until the other side is gone."""
     link = socket.socket(fileno=int(sys.argv[1]))
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.ROOM)
     confine(memory_bytes=int(sys.argv[3]), lifeline=int(sys.argv[2]), nice=int(sys.argv[4]))
     jobs: dict[str, Job] = importlib.import_module(sys.argv[5]).open_jobs()
     wire.send(link, {"ready": True})

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 MAX_HEADER: Final = 1024 * 1024
 MAX_BODY: Final = 64 * 1024 * 1024
+ROOM: Final = 1024 * 1024
+"""Bytes that may be under way, as far as the system allows: a small picture is then sent without waiting."""
 _LENGTHS: Final = struct.Struct(">II")
 
 
