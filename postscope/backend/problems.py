@@ -13,8 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
-from postscope.backend.errors import FieldProblem, Invalid, PostscopeError
+from postscope.backend.errors import FieldProblem, Invalid, NotReady, PostscopeError
 from postscope.backend.logs import current_request_id
+from postscope.indexing.media.sandbox.pool import SandboxDown
 
 log = structlog.get_logger(__name__)
 
@@ -102,12 +103,17 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DataError, _on_data_error)
+    app.add_exception_handler(SandboxDown, _on_sandbox_down)
 
 
 def _on_postscope_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, PostscopeError) or (error.status >= 500 and error.status != 503):
         raise error  # not foreseen: logged with its trace where everything unforeseen is
     return Problem.of(error)
+
+
+def _on_sandbox_down(_request: Request, error: Exception) -> Response:
+    return Problem.of(NotReady(f"media cannot be opened now: {error}", code="decoder_down"))
 
 
 def _on_invalid_request(_request: Request, error: Exception) -> Response:

@@ -10,11 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobStore
-from postscope.backend.errors import NotReady, TooLarge, UnsupportedMedia
+from postscope.backend.errors import TooLarge, UnsupportedMedia
 from postscope.backend.tables import Upload
 from postscope.indexing.media.errors import MediaError, MediaTooLarge
 from postscope.indexing.media.inspect import Inspect, inspect_media
-from postscope.indexing.media.sandbox.pool import SandboxDown
 
 _BY_CONTENT: Final = uuid.UUID("0d3f0c50-6a3e-5a0c-9a59-5f1f2f6f3c7d")
 
@@ -81,8 +80,6 @@ def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int, inspect: Inspect) ->
         info = inspect(data, max_bytes=max_bytes)
     except MediaTooLarge as error:
         raise TooLarge(f"file: {error.reason}") from error
-    except SandboxDown as error:
-        raise NotReady(f"pictures cannot be read here: {error}", code="decoder_down") from error
     except MediaError as error:
         raise UnsupportedMedia(f"file: {error.reason}", code=error.code) from error
     return {

@@ -9,7 +9,7 @@ from uuid import UUID
 from PIL import Image
 
 from postscope.backend.blobs import BlobError
-from postscope.backend.errors import Conflict, Invalid, NotFound, NotReady
+from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.fetch_errors import FetchError
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
@@ -21,7 +21,6 @@ from postscope.backend.tagging.names import look_up
 from postscope.backend.topics.telling import in_topics
 from postscope.indexing.calibration import PARTS
 from postscope.indexing.media.errors import MediaError
-from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.indexing.normalise import normalise
 from postscope.indexing.pipeline import IMAGE_TARGET
 from postscope.indexing.types import Condition, Filter, HasId, Vectors
@@ -143,7 +142,7 @@ def open_query_image(runtime: Runtime, name: str, image: QueryImage) -> Image.Im
 
     Raises:
         Invalid: it cannot be had or read; names the field, which is ``image`` in ``name``.
-        NotReady: ``decoder_down``.
+        SandboxDown: no process for pictures can be started here.
     """
     field = name if name == "image" else f"{name}.image"
     stills = runtime.asked_stills
@@ -160,7 +159,5 @@ def open_query_image(runtime: Runtime, name: str, image: QueryImage) -> Image.Im
         raise Invalid.of(f"{field}.url", error.reason) from error
     except MediaError as error:
         raise Invalid.of(field, error.reason) from error
-    except SandboxDown as error:
-        raise NotReady(f"pictures cannot be read here: {error}", code="decoder_down") from error
     except BlobError as error:
         raise Invalid.of(f"{field}.upload_id", f"its file cannot be read: {error}") from error
