@@ -1,14 +1,14 @@
-"""What is said in the media of posts, and what is written in their pictures."""
+"""The words of posts: what is said in their media, what is written in their pictures, and all of them together."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from postscope.backend.tables import Media, MediaText
@@ -24,6 +24,9 @@ class MediaWords:
 
 NO_WORDS: Final = MediaWords("", "")
 
+Texts: TypeAlias = tuple[str, ...]
+"""What a post's author wrote, and where there is such, what is said in its media and written in its pictures."""
+
 
 def words_of(session: Session, post_ids: Sequence[UUID]) -> dict[UUID, MediaWords]:
     """Of the posts that have some, in one query."""
@@ -36,8 +39,34 @@ def words_of(session: Session, post_ids: Sequence[UUID]) -> dict[UUID, MediaWord
         .order_by(MediaText.post_id, Media.position, MediaText.number)
     )
     found: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: {"speech": [], "picture": []})
-    for post_id, kind, text in rows:
-        found[post_id][kind].append(text)
+    for post_id, kind, words in rows:
+        found[post_id][kind].append(words)
     return {
         post_id: MediaWords("\n".join(lines["speech"]), "\n".join(lines["picture"])) for post_id, lines in found.items()
     }
+
+
+def texts_of(session: Session, post_ids: Iterable[UUID]) -> dict[UUID, Texts]:
+    """All texts of the posts that are there, in one query."""
+    wanted = list(set(post_ids))
+    if not wanted:
+        return {}
+    rows = session.execute(_TEXTS, {"ids": wanted})
+    return {id: (own,) if spoken is None else (own, spoken, written) for id, own, spoken, written in rows}
+
+
+# Asked for by every search, with up to some thousand ids: one statement, and no objects made of its rows.
+_TEXTS: Final = text(
+    """
+    SELECT p.id, p.text, w.spoken, w.written FROM posts p LEFT JOIN (
+        SELECT t.post_id,
+            coalesce(string_agg(t.text, E'\n' ORDER BY m.position, t.number) FILTER (WHERE t.kind = 'speech'), '')
+                AS spoken,
+            coalesce(string_agg(t.text, E'\n' ORDER BY m.position, t.number) FILTER (WHERE t.kind = 'picture'), '')
+                AS written
+        FROM media_texts t JOIN media m ON m.id = t.media_id
+        WHERE t.post_id = ANY(CAST(:ids AS uuid[])) GROUP BY t.post_id
+    ) w ON w.post_id = p.id
+    WHERE p.id = ANY(CAST(:ids AS uuid[]))
+    """
+)

@@ -6,6 +6,7 @@ nothing but what the database cannot hold; it is what people are shown again.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -37,7 +38,12 @@ _MEANT: Final = "|".join(
     )
 )
 _CLEAN: Final = regex.compile(rf"({_MEANT})|{_HIDDEN}", regex.VERSION1)
-_ANY_HIDDEN: Final = regex.compile(_HIDDEN, regex.VERSION1)
+# Of those, the few that Python calls printable: its own check and this one are many times as fast as ``_HIDDEN``.
+_PRINTABLE_HIDDEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_SEPARATORS: Final = re.compile(r"[\x1c-\x1f]")
+"""Controls that Python takes for white space: invisible, they join what they stand between, as others do."""
 _PILED_MARKS: Final = regex.compile(rf"(\p{{M}}{{{MAX_MARKS}}})\p{{M}}+")
 _BRAILLE_BLANK: Final = "\u2800"
 
@@ -48,15 +54,18 @@ def normalise(text: str) -> str:
     Joiners stay where they carry meaning: inside emoji, in Indic conjuncts, and between Arabic letters (Persian
     writes words with a non-joiner). Any string is defined, takes linear time, and is unchanged the second time.
     """
+    text = " ".join(_SEPARATORS.sub("", text).split())
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    if _ANY_HIDDEN.search(text):
+        return text
+    folded = text
+    if not text.isprintable() or _PRINTABLE_HIDDEN.search(text):
         text = _CLEAN.sub(r"\1", text)
     if not text.isascii():
-        # Before, for the time that ordering takes; after, because one mark may have become two.
-        text = _PILED_MARKS.sub(r"\1", unicodedata.normalize("NFC", _PILED_MARKS.sub(r"\1", text)))
+        text = _PILED_MARKS.sub(r"\1", text)  # before, for the time that ordering takes
+        if not unicodedata.is_normalized("NFC", text):
+            text = _PILED_MARKS.sub(r"\1", unicodedata.normalize("NFC", text))  # one mark may have become two
         text = text.replace(_BRAILLE_BLANK, " ")
-    return " ".join(text.split())
+    return text if text is folded or text == folded else " ".join(text.split())
 
 
 def storable(text: str) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +113,14 @@ def test_storable_can_be_stored_and_is_otherwise_the_same(text: str) -> None:
     stored.encode()
     if "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text):
         assert stored == text
+
+
+def test_nothing_hidden_is_overlooked_for_speed() -> None:
+    """All that Unicode calls invisible, each alone: the fast check in front of the full one must let none through."""
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    classes = r"[\p{Cf}\p{Cs}\p{Noncharacter_Code_Point}\p{Variation_Selector}[\p{Cc}--\s]]"
+    hidden = regex.findall(classes, everything, regex.VERSION1)
+    assert len(hidden) > 2_000
+    assert [hex(ord(letter)) for letter in hidden if normalise(f"a{letter}b") not in ("ab", f"a{letter}b")] == []
+    kept = [letter for letter in hidden if normalise(f"a{letter}b") != "ab"]
+    assert all(regex.match(r"\p{Prepended_Concatenation_Mark}", letter) for letter in kept)

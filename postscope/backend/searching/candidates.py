@@ -12,16 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.duplicates.reading import groups_of
+from postscope.backend.media_words import Texts, texts_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
 from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
 from postscope.backend.searching.words import (
-    Texts,
     WordJudge,
     WordQuery,
     frequencies_of,
     judge,
-    load_texts,
     read_words,
     weighed_units,
 )
@@ -108,7 +107,7 @@ def _lists(
     by_words = answers[len(dense) : len(dense) + len(words)]
     by_unit = zip(unsure, answers[len(dense) + len(words) :], strict=True)
     typical = {unit: matches[0] for unit, matches in by_unit if matches}
-    texts = load_texts(session, [match.id for matches in answers[len(dense) :] for match in matches])
+    texts = texts_of(session, [match.id for matches in answers[len(dense) :] for match in matches])
     fresh = frequencies_of(runtime.keywords, typical, texts)
     runtime.frequencies.remember(question.collection, fresh, now=runtime.clock())
     for (n, query), matches in zip(words, by_words, strict=True):

@@ -6,25 +6,17 @@ a post with the rare word of a query and without "the" says nearly all of it, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select
-from sqlalchemy.orm import Session
-
-from postscope.backend.media_words import words_of
-from postscope.backend.tables import Post
-from postscope.indexing.keywords import KeywordEncoder, Term
+from postscope.backend.media_words import Texts
+from postscope.indexing.keywords import KeywordEncoder, Term, TermFinder
 from postscope.indexing.tokens import Kind
 from postscope.indexing.types import Match, SparseVector
 
 MAX_WEIGHED = 32
 """Queries of more words weigh them all the same: in so many the frequencies even out."""
-
-Texts: TypeAlias = tuple[str, ...]
-"""What a post's author wrote, and where there is such, what is said in its media and written in its pictures."""
 
 _WHOLE = frozenset({Kind.HASHTAG, Kind.HANDLE, Kind.CODE, Kind.HOST})
 
@@ -46,15 +38,15 @@ class WordQuery:
 
 @dataclass(frozen=True, slots=True)
 class WordJudge:
-    """Tells the share of a query that a text has. Weights (> 0) of the query's units sum to 1."""
+    """Tells the share of a query that a text has. Weights (> 0) of the query's units sum to 1. For one thread."""
 
-    keywords: KeywordEncoder
+    finder: TermFinder
     weights: Mapping[int, float]
     exact: bool
 
     def share(self, texts: Texts) -> float:
         """In [0, 1]; 1 when nothing is missing."""
-        there = self.keywords.among(texts, self.weights.keys())
+        there = self.finder.among(texts)
         missing = sum(weight for unit, weight in self.weights.items() if unit not in there)
         return max(0.0, 1.0 - missing)
 
@@ -99,19 +91,8 @@ def judge(keywords: KeywordEncoder, query: WordQuery, frequencies: Mapping[int, 
     rarest = max(known.values(), default=1.0)
     weights = {unit: known.get(unit, rarest) for unit in query.units}
     total = sum(weights.values())
-    return WordJudge(keywords, {unit: weight / total for unit, weight in weights.items()}, query.exact)
-
-
-def load_texts(session: Session, ids: Iterable[UUID]) -> dict[UUID, Texts]:
-    """The texts of the posts that are there, in two queries."""
-    wanted = list(set(ids))
-    if not wanted:
-        return {}
-    chosen = Post.id == func.any(bindparam("ids", wanted, ARRAY(Uuid)))  # one statement, however many ids
-    own = session.execute(select(Post.id, Post.text).where(chosen)).all()
-    words = words_of(session, wanted)
-    others = {post_id: (found.spoken, found.written) for post_id, found in words.items()}
-    return {row.id: (row.text, *others.get(row.id, ())) for row in own}
+    shares = {unit: weight / total for unit, weight in weights.items()}
+    return WordJudge(keywords.finder(shares.keys()), shares, query.exact)
 
 
 def found_words(keywords: KeywordEncoder, words: str, *texts: str) -> list[str]:

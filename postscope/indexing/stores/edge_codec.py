@@ -16,7 +16,6 @@ from postscope.indexing.stores.layout import (
     HNSW_EF_CONSTRUCT,
     HNSW_M,
 )
-from postscope.indexing.stores.ordering import f32
 from postscope.indexing.types import Match, Point
 
 _INDEX_FROM_KB = 1
@@ -89,8 +88,8 @@ def _query_vector(query: Query) -> Any:
 
 
 def from_scored(point: edge.ScoredPoint) -> Match:
-    """One answer of a query."""
-    return Match(_id(point.id), f32(point.score), point.payload or {})
+    """One answer of a query. Its score comes as the float32 it was: to round it again would take half the time."""
+    return Match(_id(point.id), point.score, point.payload or {})
 
 
 def from_record(record: edge.Record) -> Stored:
