@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from postscope import __version__
 from postscope.backend import work
 from postscope.backend.auth import Authenticator
+from postscope.backend.checks import checks_of
 from postscope.backend.envelope import RequestEnvelope
 from postscope.backend.heads.drift import head_figures
 from postscope.backend.health import Readiness
@@ -136,7 +137,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     app.state.authenticator = Authenticator(runtime.database, runtime.clock)
     app.state.limiter = _limiter(runtime)
-    app.state.readiness = Readiness(runtime.checks())
+    app.state.readiness = Readiness(checks_of(runtime))
     _watch_backlog(runtime)
     runtime.metrics.watch_heads(lambda: head_figures(runtime))
     app.add_middleware(BodyLimit, max_bytes=api.max_body_bytes)

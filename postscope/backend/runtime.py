@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import threading
-import time
-from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-
-from sqlalchemy import select
 
 from postscope.backend import work
 from postscope.backend.banks.behind import check_again
@@ -26,13 +18,13 @@ from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.heads.opened import OpenHeads
 from postscope.backend.jobs import CeleryBell, Jobs, LocalBell
 from postscope.backend.last_used import LastUsed
+from postscope.backend.live_space import LiveSpace
 from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
 from postscope.backend.posts import PostIntake
+from postscope.backend.secret_files import kept_secret
 from postscope.backend.sentiment import Scorers
-from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.settings import Mode, Settings
-from postscope.backend.tables import SpaceRow
 from postscope.backend.taking_apart import media_opener, open_stills, open_understander, picture_reader
 from postscope.indexing.build import open_store
 from postscope.indexing.calibration import SpaceCalibration
@@ -45,10 +37,7 @@ from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.language import LanguageDetector
 from postscope.indexing.media.parts import PictureReader
 from postscope.indexing.media.understand import Understander
-from postscope.indexing.stores.base import StoreError, VectorStore
-
-LIVE_SECONDS = 5.0
-"""How long a process may go on with a space after another one has switched."""
+from postscope.indexing.stores.base import VectorStore
 
 ASKED_AT_ONCE = 2
 """Pictures of callers that are opened at the same time."""
@@ -97,9 +86,7 @@ class Runtime:
             open_with=open_encoder,
         )
         self.taggers = LastUsed[Any]()
-        self._lock = threading.RLock()
-        self._live: SpaceModel | None = None
-        self._look_again = 0.0
+        self._space = LiveSpace(database, self.models, settings.encoder)
 
     @cached_property
     def store(self) -> VectorStore:
@@ -237,21 +224,16 @@ class Runtime:
 
     @property
     def live(self) -> SpaceModel:
-        """The model of the live space. A switch by another process is seen within ``LIVE_SECONDS``.
+        """The model of the live space. A switch by another process is seen within ``live_space.LIVE_SECONDS``.
 
         Raises:
             NotReady: it cannot be opened, with the reason.
         """
-        with self._lock:
-            if self._live is None or time.monotonic() >= self._look_again:
-                self._live = self._model(self._live_settings())
-                self._look_again = time.monotonic() + LIVE_SECONDS
-            return self._live
+        return self._space.model()
 
     def forget_live(self) -> None:
         """The live space was switched: look it up again on the next use."""
-        with self._lock:
-            self._live = None
+        self._space.forget()
 
     @property
     def encoder(self) -> Encoder:
@@ -265,21 +247,7 @@ class Runtime:
 
     def write_models(self) -> list[SpaceModel]:
         """The spaces that every change is written to: the live one first, then one that is being built."""
-        with self.database.session() as session:
-            rows = session.execute(
-                select(SpaceRow.state, SpaceRow.encoder).where(SpaceRow.state.in_(("live", "building")))
-            ).all()
-        chosen = sorted(rows, key=lambda row: row.state != "live")
-        return [self._model(EncoderSettings.model_validate(row.encoder)) for row in chosen] or [self.live]
-
-    def checks(self) -> dict[str, Callable[[], None]]:
-        """What must hold for /readyz, by name; each raises ``NotReady`` with its own code."""
-        return {
-            "database": self.database.ready,
-            "store": self._store_ready,
-            "model": self._model_ready,
-            "backlog": self._backlog_young,
-        }
+        return self._space.written()
 
     def close(self) -> None:
         """Give everything back."""
@@ -299,50 +267,3 @@ class Runtime:
         if self.settings.queue.url is None:
             raise BadSettings("the distributed mode needs POSTSCOPE_QUEUE__URL")
         return CeleryBell(self.settings.queue.url.get_secret_value())
-
-    def _live_settings(self) -> EncoderSettings:
-        with self.database.session() as session:
-            row = session.scalar(select(SpaceRow.encoder).where(SpaceRow.state == "live"))
-        return self.settings.encoder if row is None else EncoderSettings.model_validate(row)
-
-    def _model(self, settings: EncoderSettings) -> SpaceModel:
-        try:
-            return self.models.get(settings)
-        except EncoderError as error:
-            raise NotReady(f"the model cannot be opened: {error}", code="model_not_ready") from error
-
-    def _model_ready(self) -> None:
-        _ = self.live
-
-    def _store_ready(self) -> None:
-        try:
-            self.store.ready()
-        except StoreError as error:
-            raise NotReady(f"the vector store does not answer: {error}", code="store_down") from error
-
-    def _backlog_young(self) -> None:
-        with self.database.session() as session:
-            oldest = min((row.oldest for row in work.backlog(session) if row.oldest), default=None)
-        if oldest is None:
-            return
-        age = (self.clock() - oldest).total_seconds()
-        if age > self.settings.work.backlog_alarm_seconds:
-            raise NotReady(f"the oldest work waits for {age:.0f} s", code="backlog_old")
-
-
-def kept_secret(path: Path) -> bytes:
-    """Read a secret file, or make it (readable by its owner alone) on first use."""
-    try:
-        return path.read_bytes().strip()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = secrets.token_urlsafe(48).encode()
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was faster
-        return path.read_bytes().strip()
-    with os.fdopen(handle, "wb") as out:
-        out.write(fresh)
-        out.flush()
-        os.fsync(out.fileno())
-    return fresh
