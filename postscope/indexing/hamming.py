@@ -22,6 +22,7 @@ _COMPACT_SHARE: Final = 0.1
 _SHARED_FROM: Final = 2_000_000
 """Comparisons from which all cores take part."""
 
+Codes = npt.NDArray[np.uint8]
 Rows = Sequence[tuple[int, bytes]]
 Fetch = Callable[[int, int], Rows]
 """(after, most) -> up to ``most`` rows (number, fingerprint) with numbers above ``after``, rising."""
@@ -153,6 +154,15 @@ class HammingIndex:
         self._codes = _empty()
         self._codes.add(codes)
         self._joined, self._dead = places[kept], set()
+
+
+def nearest_two(asked: Codes, among: Codes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """For each of ``asked`` (n, 32) the two nearest of ``among`` (m, 32; two at least): bits apart and rows, (n, 2)."""
+    index = _empty()
+    index.add(np.ascontiguousarray(among))
+    with _threads(len(asked) * len(among)):
+        distances, rows = index.search(np.ascontiguousarray(asked), 2)
+    return distances, rows
 
 
 @contextmanager

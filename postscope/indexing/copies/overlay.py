@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from postscope.indexing.copies.looks import SMALL_SIDE, Look
+from postscope.indexing.hamming import nearest_two
 
 _RATIO: Final = 0.8
 """Lowe's test (2004): the nearest feature must be this much nearer than the second."""
@@ -56,12 +57,11 @@ def fit(one: Look, other: Look) -> Overlay | None:
 
     if len(one.features) < 4 or len(other.features) < 4:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(one.features, other.features, k=2)
-    good = [best for best, second in pairs if best.distance < _RATIO * second.distance]
+    apart, nearest = nearest_two(one.features, other.features)
+    good = np.flatnonzero(apart[:, 0] < _RATIO * apart[:, 1])
     if len(good) < 4:
         return None
-    source = one.places[[match.queryIdx for match in good]]
-    target = other.places[[match.trainIdx for match in good]]
+    source, target = one.places[good], other.places[nearest[good, 0]]
     move, inliers = cv2.estimateAffine2D(
         source, target, method=cv2.RANSAC, ransacReprojThreshold=_REACH, maxIters=500, confidence=0.99
     )
