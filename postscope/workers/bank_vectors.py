@@ -71,5 +71,6 @@ def _of_files(runtime: Runtime, model: SpaceModel, files: Sequence[str]) -> Vect
             return None
         except contents.NotShown:
             continue  # a sound among other media: it never had vectors
-        rows.append(contents.image_vectors(model, shown.images))
+        if shown.images:  # a sound never had vectors
+            rows.append(contents.image_vectors(model, shown.images))
     return np.concatenate(rows) if rows else None

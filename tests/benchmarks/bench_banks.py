@@ -1,7 +1,8 @@
 """Banks: one image against a million entries, retro-match through history, and how soon a new entry is live.
 
 Run as ``python -m tests.benchmarks.bench_banks [ENTRIES] [POSTS]``. Hashes are random bits: what costs is comparing
-them, whatever they are of.
+them, whatever they are of. With ``--history [POSTS] [SIZE,SIZE...]`` instead it tells how fast history is gone through
+with so many entries at once, see ``bank_history``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import numpy as np
 from sqlalchemy import text
 
 from postscope.backend import work
-from postscope.backend.auth import Caller, Role
 from postscope.backend.banks import catalogue, entries, retro
 from postscope.backend.banks.schema import BankIn, EntryIn, HashIn
 from postscope.backend.runtime import Runtime
@@ -28,10 +28,10 @@ from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
 from postscope.indexing.known.matching import Probe, find
 from postscope.workers.long_runs import work_runs
 from postscope.workers.stages import run_stage
+from tests.benchmarks.bank_history import CALLER, through_history
 from tests.benchmarks.rig import posts_of, sample_texts, system
 
 ASKED = 200
-CALLER = Caller(UUID(int=1), "bench", frozenset({Role.ADMIN}))
 
 
 def codes(count: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
@@ -163,7 +163,13 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Print the three."""
+    """Print the three, or how fast history is gone through."""
+    if "--history" in sys.argv:
+        chosen = [word for word in sys.argv[1:] if word != "--history"]
+        sizes = [int(size) for size in (chosen[1] if len(chosen) > 1 else "10,1000,10000").split(",")]
+        with system() as runtime:
+            through_history(runtime, int(chosen[0]) if chosen else 200, sizes)
+        return
     known = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     posts = int(sys.argv[2]) if len(sys.argv) > 2 else 50_000
     check_of_one_image(known)

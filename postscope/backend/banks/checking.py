@@ -51,9 +51,9 @@ def check(
     pictures = _stills(runtime) if known.index.count("scene") else None
     with runtime.database.session() as session:
         contents = probing.of_posts(session, posts, media, points, pictures)
-    now, looks = runtime.clock(), probing.looks_of(runtime.database)
+    now, kept = runtime.clock(), probing.KeptSignals(runtime.database)
     judged: dict[UUID, Judged] = {
-        post.id: judge(known, contents[post.id], now=now, model=model, looks=looks) for post in posts
+        post.id: judge(known, contents[post.id], now=now, model=model, kept=kept) for post in posts
     }
     with runtime.database.session() as session:
         fresh = verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
@@ -90,8 +90,8 @@ def confirm(
         contents = probing.of_posts(
             session, posts, media, {}, lambda medium: stills(medium) if medium.id in pictures else None
         )
-    now, looks = runtime.clock().timestamp(), probing.looks_of(runtime.database)
-    found = {post.id: find(index, contents[post.id].probes, now=now, looks=looks) for post in posts}
+    now, kept = runtime.clock().timestamp(), probing.KeptSignals(runtime.database)
+    found = {post.id: find(index, contents[post.id].probes, now=now, kept=kept) for post in posts}
     return {post_id: matches for post_id, matches in found.items() if matches}
 
 

@@ -15,19 +15,26 @@ from postscope.backend.runtime import Runtime
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.indexing.normalise import normalise
+from postscope.indexing.sound_prints import SoundPrint
 from postscope.indexing.types import Vectors
 
 
 class NotShown(Exception):
-    """A file that nothing can be seen in, and why."""
+    """A file that nothing can be seen or heard in, and why: a code for machines, and a sentence for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a file shows: one picture, or frames with their seconds."""
+    """What is in a file: one picture, frames with their seconds, a sound."""
 
     images: Sequence[Image.Image]
     seconds: Sequence[float] = ()
+    sound: SoundPrint | None = None
 
     @property
     def moving(self) -> bool:
@@ -36,10 +43,10 @@ class Shown:
 
 
 def open_content(runtime: Runtime, data: bytes) -> Shown:
-    """The picture in a file, or the frames of a video, which is taken apart in a process of its own.
+    """The picture in a file, or the frames and the sound of a video, which is taken apart in a process of its own.
 
     Raises:
-        NotShown: it cannot be decoded, or has no pictures.
+        NotShown: it cannot be decoded, or has neither pictures nor a sound that it can be told by.
     """
     media, stills = runtime.settings.media, runtime.asked_stills
     try:
@@ -51,16 +58,16 @@ def open_content(runtime: Runtime, data: bytes) -> Shown:
             file.flush()
             file.seek(0)
             opened = runtime.opener.open(cast(BinaryIO, file), info.kind, info.mime)
+        if opened.problem is not None:
+            raise NotShown(opened.problem.code, opened.problem.reason)
         frames = opened.shown.frames
-        if frames:
-            images = [making.decode(jpeg, stills) for _, jpeg in frames]
-            return Shown(images, [second for second, _ in frames])
+        images = [making.decode(jpeg, stills) for _, jpeg in frames]
+        sound = opened.sound if isinstance(opened.sound, SoundPrint) else None
+        return Shown(images, [second for second, _ in frames], sound)
     except MediaError as error:
-        raise NotShown(error.reason) from error
+        raise NotShown(error.code, error.reason) from error
     except SandboxDown as error:
-        raise NotShown(f"it cannot be decoded here: {error}") from error
-    failed = next((part for part in opened.shown.reports if part.part == "frames" and part.reason), None)
-    raise NotShown(failed.reason if failed and failed.reason else "it shows nothing; of a sound give its hashes")
+        raise NotShown("no_decoder", f"it cannot be decoded here: {error}") from error
 
 
 def text_vectors(model: SpaceModel, texts: Sequence[str]) -> Vectors:

@@ -224,7 +224,7 @@ def _of_cells(told: dict[str, str]) -> Told:
 
 
 def _written(signal: NewSignal) -> str | None:
-    if signal.kind in ("shingles", "scene", "look") or signal.turn:
+    if signal.kind in ("shingles", "scene", "look", "sound", "sound_track") or signal.turn:
         return None
     if signal.kind == "text":
         return signal.text

@@ -20,6 +20,7 @@ from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow, Post, PostCheck
 from postscope.indexing.copies.scenes import RADIUS as SCENE_RADIUS
+from postscope.indexing.copies.sounds import RADIUS as SOUND_RADIUS
 from postscope.indexing.fingerprints import PDQ_QUALITY
 from postscope.indexing.known.alike import look_alikes
 from postscope.indexing.known.index import EXACT, KnownIndex
@@ -127,14 +128,13 @@ def matching(index: KnownIndex, found: Sequence[Hit]) -> list[Hit]:
 
 
 def doubtful(index: KnownIndex, rows: Sequence[Row]) -> list[Row]:
-    """Those that only a look at the whole can tell: a frame of a video, and a picture that shows the same."""
+    """Those that only a look at the whole can tell: a frame of a video, a picture that shows the same, a sound."""
     frames = [row for row in rows if row.kind == "pdq" and row.quality >= PDQ_QUALITY and row.frame is not None]
     scenes = [row for row in rows if row.kind == "scene" and row.frame is None]
-    found = []
-    for kind, asked, radius in (("vpdq", frames, int(DEFAULTS["pdq"])), ("scene", scenes, SCENE_RADIUS)):
-        near = index.any_near(kind, [row.value for row in asked], radius)  # type: ignore[arg-type]
-        found += [row for row, one in zip(asked, near, strict=True) if one]
-    return found
+    sounds = [row for row in rows if row.kind == "sound"]
+    found = _any_near(index, "vpdq", frames, int(DEFAULTS["pdq"]))
+    found += _any_near(index, "scene", scenes, SCENE_RADIUS)
+    return found + _any_near(index, "sound", sounds, SOUND_RADIUS)
 
 
 def posts_after(session: Session, after: UUID, most: int) -> list[UUID]:
@@ -176,6 +176,11 @@ def unchecked(session: Session, parts: Sequence[str]) -> dict[str, int]:
         .order_by(code)
     )
     return {str(row[0]): int(row[1]) for row in rows}
+
+
+def _any_near(index: KnownIndex, kind: Kind, rows: Sequence[Row], radius: int) -> list[Row]:
+    near = index.any_near(kind, [row.value for row in rows], radius)
+    return [row for row, one in zip(rows, near, strict=True) if one]
 
 
 def _near(index: KnownIndex, kind: Kind, rows: Sequence[Row], radius: int) -> list[Hit]:

@@ -13,7 +13,7 @@ import numpy as np
 from postscope.backend.banks.live import BankView, Known
 from postscope.backend.banks.probing import Checkable, Unchecked
 from postscope.backend.models import SpaceModel
-from postscope.indexing.known.matching import Found, Looks, Part, Relevance, find
+from postscope.indexing.known.matching import Found, Kept, Part, Relevance, find
 from postscope.indexing.types import Vector, Vectors
 
 Verdict = Literal["match", "no_match", "could_not_check"]
@@ -54,7 +54,7 @@ def judge(
     *,
     now: datetime,
     model: SpaceModel | None = None,
-    looks: Looks | None = None,
+    kept: Kept | None = None,
 ) -> Judged:
     """Ask the banks about one content. Entries that are still being read are a part that could not be checked.
 
@@ -63,14 +63,14 @@ def judge(
         content: what is asked about.
         now: what has expired by then matches nothing.
         model: whose vectors the content has; without it there are no look-alikes.
-        looks: reads what edited copies are told by.
+        kept: reads what edited copies and sounds are told by.
     """
     comparable = model is not None and known.space == model.encoder.space.id
     relevance = relevance_in(model) if model is not None and comparable else None
     unlooked = known.unlooked if model is None or comparable else known.unlooked + known.index.with_vectors()
     if known.behind:
         content = replace(content, unchecked=(*content.unchecked, _BEHIND))
-    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, looks=looks)
+    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, kept=kept)
     enabled = [
         Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
     ]

@@ -19,7 +19,9 @@ from sqlalchemy.orm import Session
 from postscope.backend.banks import changes, vectors
 from postscope.backend.database import Database
 from postscope.backend.tables import Bank, BankEntry, BankSignal, BankVector
+from postscope.indexing.copies import sounds
 from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
+from postscope.indexing.sound_prints import unpack
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,9 @@ INLINE_ENTRIES = 5_000
 _TURN_SECONDS = 2.0
 """For another thread that is taking over a small change; then matching goes on without it."""
 _CHUNK = 20_000
+
+NOT_HELD = ("look", "sound_track")
+"""Hashes that are large, and read when they are needed."""
 
 Loaded = tuple[KnownEntry, Sequence[KnownSignal]]
 
@@ -184,6 +189,8 @@ def view_of(bank: Bank) -> BankView:
 def of_entries(session: Session, ids: Sequence[UUID], thresholds: Mapping[str, float]) -> KnownIndex:
     """An index of these entries alone, switched on or not, for what is looked for in history.
 
+    Sounds are in it under all codes that others are looked up by: a post has one a second, of any moment in it.
+
     Args:
         session: to read with.
         ids: those that are gone are left out.
@@ -192,13 +199,30 @@ def of_entries(session: Session, ids: Sequence[UUID], thresholds: Mapping[str, f
     numbers = {bank_id: number for number, bank_id in enumerate(session.scalars(select(Bank.id)))}
     index = KnownIndex()
     for chunk in load(session, numbers, _batched(list(ids))):
+        heard = _asked_codes(session, [entry.id for entry, _ in chunk])
         index.change(
             [
-                (replace(entry, active=True, thresholds={**entry.thresholds, **thresholds}), signals)
+                (
+                    replace(entry, active=True, thresholds={**entry.thresholds, **thresholds}),
+                    [*signals, *heard.get(entry.id, ())],
+                )
                 for entry, signals in chunk
             ]
         )
     return index
+
+
+def _asked_codes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[KnownSignal]]:
+    rows = session.execute(
+        select(BankSignal.entry_id, BankSignal.value)
+        .where(BankSignal.entry_id.in_(ids), BankSignal.kind == sounds.TRACK)
+        .order_by(BankSignal.id)
+    )
+    found: dict[UUID, list[KnownSignal]] = {}
+    for row in rows:
+        codes = sounds.asked_codes(unpack(row.value))
+        found.setdefault(row.entry_id, []).extend(KnownSignal("sound", code) for code in codes)
+    return found
 
 
 def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]) -> Iterator[list[Loaded]]:
@@ -217,7 +241,7 @@ def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequen
         signals: dict[UUID, list[KnownSignal]] = {row.id: [] for row in entries}
         for row in session.execute(
             select(BankSignal.entry_id, BankSignal.kind, BankSignal.value)
-            .where(BankSignal.entry_id.in_(ids), BankSignal.kind != "look")  # large, and read when it is needed
+            .where(BankSignal.entry_id.in_(ids), BankSignal.kind.not_in(NOT_HELD))
             .order_by(BankSignal.id)
         ):
             if row.entry_id in signals:

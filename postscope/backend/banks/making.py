@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -65,23 +65,34 @@ def checkable(runtime: Runtime, model: SpaceModel, text: str | None, media: Sequ
     probes: list[Probe] = []
     unchecked: list[Unchecked] = []
     if text is not None and normalise(text):
-        probe = text_probe(making.of_text(text), text_vectors(model, [text]))
+        with runtime.gate.query():
+            vectors = text_vectors(model, [text])
+        probe = text_probe(making.of_text(text), vectors)
         probes += [] if probe is None else [probe]
     for place, medium in enumerate(media):
         if medium.data is None:
             unchecked += [] if medium.problem is None else [medium.problem]
             continue
-        hashes = making.of_file(medium.data)
         try:
-            image = making.decode(medium.data, runtime.asked_stills)
-        except MediaError as error:
-            probes.append(media_probe(place, hashes))
+            shown = contents.open_content(runtime, medium.data)
+        except contents.NotShown as error:
+            probes.append(media_probe(place, making.of_file(medium.data)))
             unchecked.append(Unchecked("media", place, error.code, error.reason))
         else:
-            vectors = image_vectors(model, [image])
-            picture = picture_of(runtime.scenes, image)
-            probes.append(media_probe(place, [*hashes, *making.of_image(image)], vectors, picture))
+            with runtime.gate.query():
+                probes.append(_shown_probe(runtime, model, place, medium.data, shown))
     return Checkable(tuple(probes), tuple(unchecked))
+
+
+def _shown_probe(runtime: Runtime, model: SpaceModel, place: int, data: bytes, shown: contents.Shown) -> Probe:
+    hashes = making.of_file(data)
+    vectors = image_vectors(model, shown.images) if shown.images else None
+    if not shown.images or shown.moving:
+        for number, image in enumerate(shown.images):
+            hashes += making.of_image(image, frame=number)
+        return replace(media_probe(place, hashes, vectors), sound=shown.sound)
+    [image] = shown.images
+    return media_probe(place, [*hashes, *making.of_image(image)], vectors, picture_of(runtime.scenes, image))
 
 
 def given_upload(runtime: Runtime, upload_id: UUID, field: str) -> GivenMedium:
@@ -138,8 +149,10 @@ def _of_upload(runtime: Runtime, upload_id: UUID) -> Content:
         raise Invalid.of("upload_id", f"its file cannot be read: {error}") from error
     if shown.moving:
         signals.append(NewSignal("vpdq", pack_frames(_frames(shown)), None, 0))
-    else:
+    elif shown.images:
         signals += _picture_signals(runtime, shown.images[0], 0)
+    if shown.sound is not None:
+        signals += [NewSignal(made.kind, made.value, None, 0) for made in making.of_sound(shown.sound)]  # type: ignore[arg-type]
     return Content(signals, *_in_space(runtime.live, images=shown.images))
 
 
@@ -174,7 +187,7 @@ def _of_post(runtime: Runtime, post_id: UUID) -> Content:
         signals += [
             NewSignal(row.kind, row.value, None, medium.position)  # type: ignore[arg-type]
             for row in own
-            if row.kind in ("sha256", "md5")
+            if row.kind in ("sha256", "md5", "sound", "sound_track")
         ]
         frames = [
             Frame(row.value, row.quality, row.seconds or 0.0)

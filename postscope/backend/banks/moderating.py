@@ -15,7 +15,7 @@ from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.judging import judge
 from postscope.backend.banks.making import GivenMedium
 from postscope.backend.banks.opinions import PictureOpinion, TagOpinion
-from postscope.backend.banks.probing import looks_of
+from postscope.backend.banks.probing import KeptSignals
 from postscope.backend.blobs import BlobError
 from postscope.backend.errors import NotReady
 from postscope.backend.fingerprinting.making import decode
@@ -52,20 +52,29 @@ def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
     return MlModeration(banks=told, tags=tags, pictures=_opinions(runtime, _pictures_of(runtime, media)))
 
 
-def of_content(runtime: Runtime, text: str | None, images: Sequence[QueryImage], caller: Caller) -> MlModeration:
-    """The verdict on content that is not kept; an image that cannot be had or read is said to be unchecked.
+def of_content(
+    runtime: Runtime, text: str | None, images: Sequence[QueryImage], others: Sequence[QueryImage], caller: Caller
+) -> MlModeration:
+    """The verdict on content that is not kept; a medium that cannot be had or read is said to be unchecked.
+
+    Args:
+        runtime: of this process.
+        text: None for none.
+        images: media; they may be of any kind.
+        others: the same; their places go on after the images.
+        caller: sees matches of the banks that are open to its roles.
 
     Raises:
         Invalid: there is no such upload.
         NotReady: the sexual-content classifier is switched on, and not installed.
     """
     model = runtime.live
-    media = [_medium(runtime, place, image) for place, image in enumerate(images)]
-    with runtime.gate.query():
-        content = making.checkable(runtime, model, text, media)
+    media = [_medium(runtime, place, image, f"images.{place}") for place, image in enumerate(images)]
+    media += [_medium(runtime, len(images) + n, medium, f"media.{n}") for n, medium in enumerate(others)]
+    content = making.checkable(runtime, model, text, media)
     known = runtime.banks.fresh(model.encoder.space.id)
     now = runtime.clock()
-    judged = judge(known, content, now=now, model=model, looks=looks_of(runtime.database))
+    judged = judge(known, content, now=now, model=model, kept=KeptSignals(runtime.database))
     words = [probe.vectors[0] for probe in content.probes if probe.part == "text" and probe.vectors is not None]
     rows = [probe.vectors for probe in content.probes if probe.part == "media" and probe.vectors is not None]
     tags = opinions.tags(runtime, model, words[0] if words else None, np.concatenate(rows) if rows else None)
@@ -95,7 +104,7 @@ def _pictures_of(runtime: Runtime, media: Sequence[Media]) -> Iterator[tuple[int
                 yield medium.position, runtime.blobs.get(medium.sha256)
 
 
-def _medium(runtime: Runtime, place: int, image: QueryImage) -> GivenMedium:
-    if image.upload_id is not None:
-        return making.given_upload(runtime, image.upload_id, f"images.{place}.upload_id")
-    return making.given_url(runtime, image.url or "", place)
+def _medium(runtime: Runtime, place: int, medium: QueryImage, field: str) -> GivenMedium:
+    if medium.upload_id is not None:
+        return making.given_upload(runtime, medium.upload_id, f"{field}.upload_id")
+    return making.given_url(runtime, medium.url or "", place)

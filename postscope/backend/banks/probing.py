@@ -16,11 +16,14 @@ from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.making import Made
 from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.tables import BankSignal, FingerprintRow, Media, Post
+from postscope.indexing.copies import sounds
 from postscope.indexing.copies.images import KeptImage
 from postscope.indexing.copies.looks import unpack
 from postscope.indexing.fingerprints import PDQ_QUALITY
 from postscope.indexing.known.index import EXACT
-from postscope.indexing.known.matching import Looks, Probe
+from postscope.indexing.known.matching import Probe
+from postscope.indexing.sound_prints import SoundPrint
+from postscope.indexing.sound_prints import unpack as unpack_sound
 from postscope.indexing.stores.base import Stored
 from postscope.indexing.types import Vectors
 
@@ -114,27 +117,41 @@ def media_probe(
         frames=tuple(dict.fromkeys(row.value for row in seen if row.frame is not None)),
         scenes=picture.codes.asked if picture else (),
         picture=picture.asked if picture else None,
+        sound=next((unpack_sound(row.value) for row in hashes if row.kind == sounds.TRACK), None),
         vectors=vectors,
     )
 
 
-def looks_of(database: Database) -> Looks:
-    """Reads what is kept of the pictures of entries."""
+class KeptSignals:
+    """Reads what is kept of the pictures and sounds of entries."""
 
-    def read(ids: Sequence[UUID]) -> dict[UUID, list[KeptImage]]:
-        found: dict[UUID, list[KeptImage]] = {}
-        with database.session() as session:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def looks(self, ids: Sequence[UUID]) -> dict[UUID, list[KeptImage]]:
+        """Of pictures; without their PDQ: by that the index has been asked already, with the entry's own threshold."""
+        return {
+            entry: [KeptImage(None, 0, unpack(value)) for value in values]
+            for entry, values in self._read(ids, "look").items()
+        }
+
+    def tracks(self, ids: Sequence[UUID]) -> dict[UUID, list[SoundPrint]]:
+        """Of sounds."""
+        return {
+            entry: [unpack_sound(value) for value in values] for entry, values in self._read(ids, sounds.TRACK).items()
+        }
+
+    def _read(self, ids: Sequence[UUID], kind: str) -> dict[UUID, list[bytes]]:
+        found: dict[UUID, list[bytes]] = {}
+        with self._database.session() as session:
             rows = session.execute(
                 select(BankSignal.entry_id, BankSignal.value)
-                .where(BankSignal.entry_id.in_(ids), BankSignal.kind == "look")
+                .where(BankSignal.entry_id.in_(ids), BankSignal.kind == kind)
                 .order_by(BankSignal.id)
             )
             for row in rows:
-                # without its PDQ: by that the index has been asked already, with the entry's own threshold
-                found.setdefault(row.entry_id, []).append(KeptImage(None, 0, unpack(row.value)))
+                found.setdefault(row.entry_id, []).append(row.value)
         return found
-
-    return read
 
 
 def _of_post(
@@ -179,7 +196,9 @@ def _why_unchecked(medium: Media, hashes: Sequence[Hashed], failure: keeping.Fai
             "media", medium.position, medium.error_code or "failed", medium.error or "the file cannot be had"
         )
     if medium.kind == "audio":
-        return Unchecked("media", medium.position, "sound_not_compared", "of a sound the banks know only the same file")
+        if any(row.kind == sounds.TRACK for row in hashes):
+            return None
+        return Unchecked("media", medium.position, "not_heard", "nobody has listened to its sound yet")
     if not any(row.kind == "pdq" for row in hashes):
         return Unchecked("media", medium.position, "not_decoded", "what it shows has no fingerprint")
     return None

@@ -157,7 +157,8 @@ class RuleIn(_Model):
     min_severity: Severity = "low"
     tiers: Annotated[list[Literal["copy", "look_alike"]], Field(min_length=1, max_length=2)] = ["copy"]
     kinds: Annotated[
-        list[Literal["pdq", "vpdq", "md5", "sha256", "text", "shingles", "look", "vector"]], Field(max_length=8)
+        list[Literal["pdq", "vpdq", "md5", "sha256", "text", "shingles", "look", "sound", "vector"]],
+        Field(max_length=9),
     ] = Field([], description="of the hash that matched; none: any")
     min_score: Annotated[FiniteFloat, Field(ge=0, le=1)] = 0.0
     min_reach: Annotated[FiniteFloat, Field(ge=0)] = Field(

@@ -61,7 +61,7 @@ def sought(session: Session, params: dict[str, Any], space: str, before: Sought 
     )
     index = live.of_entries(session, ids, params["thresholds"])
     live.read_vectors(session, index, space, chosen)
-    kinds = {"pdq" if kind == "vpdq" else kind for kind in found}
+    kinds = {"pdq" if kind == "vpdq" else kind for kind in found if kind not in live.NOT_HELD}
     parts = {"text" if kind in ("text", "shingles") else "media" for kind in found}
     return Sought(
         change, index, tuple(sorted(kinds)), tuple(sorted(parts)), space,

@@ -72,7 +72,7 @@ def of_look(picture: Picture, media_id: UUID, **frame: Any) -> Made:
     return Made(LOOK, picture.asked.look.less().pack(), 100, media_id, **frame)
 
 
-def of_sound(sound: SoundPrint, media_id: UUID) -> list[Made]:
+def of_sound(sound: SoundPrint, media_id: UUID | None = None) -> list[Made]:
     """All that a sound is looked up by and told by."""
     return [
         Made(sounds.TRACK, sound.pack(), 100, media_id),

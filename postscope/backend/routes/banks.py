@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.banks import catalogue, entries, hygiene, making, matches, retro
+from postscope.backend.banks.live import NOT_HELD
 from postscope.backend.banks.schema import BankChangeIn, BankIn, EntryChangeIn, EntryIn, RetroIn, Severity
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
@@ -67,7 +68,7 @@ class SignalOut(BaseModel):
 
     kind: str = Field(examples=["pdq"])
     value: str = Field(
-        description="of a look its SHA-256",
+        description="of a look or a sound_track its SHA-256",
         examples=["f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"],
     )
     place: int | None = Field(description="position of the medium it is of; null for a text or a hash given alone")
@@ -282,11 +283,13 @@ def _entry(session: Any, entry: BankEntry) -> EntryOut:
 
 def _entry_out(entry: BankEntry, signals: list[BankSignal], told: hygiene.Precision) -> EntryOut:
     columns = {column.key: getattr(entry, column.key) for column in BankEntry.__table__.columns}
-    return EntryOut(**columns, signals=[_signal_out(row) for row in signals], hygiene=PrecisionOut.of(told))
+    return EntryOut(
+        **columns, signals=[_signal_out(row) for row in signals if row.kind != "sound"], hygiene=PrecisionOut.of(told)
+    )
 
 
 def _signal_out(row: BankSignal) -> SignalOut:
     value = write_vpdq(row.value) if row.kind == "vpdq" else row.value.hex()
-    if row.kind == "look":  # 18 kB of features, which nobody reads
+    if row.kind in NOT_HELD:  # many kB of features, which nobody reads
         value = sha256(row.value).hexdigest()
     return SignalOut(kind=row.kind, value=value, place=row.place, turn=row.turn)

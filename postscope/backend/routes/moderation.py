@@ -26,6 +26,9 @@ class ModerationIn(BaseModel):
     post_id: UUID | None = None
     text: Annotated[str, StringConstraints(min_length=1, max_length=100_000)] | None = None
     images: Annotated[list[QueryImage], Field(max_length=20)] = []
+    media: Annotated[list[QueryImage], Field(max_length=4)] = Field(
+        [], description="of any kind, videos and sounds too; numbered in the answer after the images"
+    )
 
     model_config = ConfigDict(
         extra="forbid",
@@ -34,9 +37,9 @@ class ModerationIn(BaseModel):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        content = self.text is not None or bool(self.images)
+        content = self.text is not None or bool(self.images) or bool(self.media)
         if content == (self.post_id is not None):
-            raise ValueError("give either post_id, or text and images")
+            raise ValueError("give either post_id, or text, images and media")
         return self
 
 
@@ -56,4 +59,4 @@ def moderate(request: Request, caller: Reader, given: Annotated[ModerationIn, Bo
     runtime = runtime_of(request)
     if given.post_id is not None:
         return moderating.of_post(runtime, given.post_id, caller)
-    return moderating.of_content(runtime, given.text, given.images, caller)
+    return moderating.of_content(runtime, given.text, given.images, given.media, caller)

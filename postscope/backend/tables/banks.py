@@ -84,8 +84,9 @@ class BankSignal(Base):
 
     Attributes:
         kind: ``pdq``, ``shingles``, ``text``, ``md5`` and ``sha256`` as in ``indexing.fingerprints``; ``scene`` and
-            ``look`` as in ``indexing.copies``, by which edited copies of a picture are found and told; ``vpdq`` holds
-            the frames of a video, packed (see ``indexing.known.signals``).
+            ``look`` as in ``indexing.copies``, by which edited copies of a picture are found and told, ``sound`` and
+            ``sound_track`` by which copies of a sound are; ``vpdq`` holds the frames of a video, packed (see
+            ``indexing.known.signals``).
         text: of kind ``text``, the text itself where it was given; None where its hash alone is known.
         place: position of the medium that it was made from; None for a text and for a hash that came alone.
         turn: of a PDQ, which turned or mirrored form of the picture it is of, 0 the picture as it is.
@@ -93,9 +94,14 @@ class BankSignal(Base):
 
     __tablename__ = "bank_signals"
     __table_args__ = (
-        CheckConstraint("kind IN ('pdq', 'vpdq', 'md5', 'sha256', 'text', 'shingles', 'scene', 'look')", name="kind"),
+        CheckConstraint(
+            "kind IN ('pdq', 'vpdq', 'md5', 'sha256', 'text', 'shingles', 'scene', 'look', 'sound', 'sound_track')",
+            name="kind",
+        ),
         Index(None, "entry_id"),
-        Index(None, "kind", "value", postgresql_where=sql("kind NOT IN ('vpdq', 'look', 'scene')")),
+        Index(
+            None, "kind", "value", postgresql_where=sql("kind NOT IN ('vpdq', 'look', 'scene', 'sound', 'sound_track')")
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

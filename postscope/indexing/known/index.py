@@ -62,7 +62,7 @@ class KnownIndex:
         self._active = Column(np.dtype(np.bool_))
         self._limits = {kind: Column(np.dtype(np.float32)) for kind in DEFAULTS}
         self._widest = dict(DEFAULTS)
-        self._near = {kind: HammingIndex() for kind in ("pdq", "shingles", "vpdq", "scene")}
+        self._near = {kind: HammingIndex() for kind in ("pdq", "shingles", "vpdq", "scene", "sound")}
         self._owner = {kind: Column(np.dtype(np.int32)) for kind in self._near}
         self._exact: dict[str, dict[bytes, int | tuple[int, ...]]] = {kind: {} for kind in EXACT}
         self._frames: dict[int, tuple[bytes, ...]] = {}

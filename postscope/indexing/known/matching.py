@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import numpy as np
 
 from postscope.indexing.copies.images import AskedImage, KeptImage, compare_images
 from postscope.indexing.copies.scenes import RADIUS as SCENE_RADIUS
+from postscope.indexing.copies.sounds import RADIUS as SOUND_RADIUS
+from postscope.indexing.copies.sounds import asked_codes, compare_sounds
+from postscope.indexing.copies.verdicts import CopyVerdict
 from postscope.indexing.known.index import KnownIndex
 from postscope.indexing.known.signals import Kind, bits_score, text_bits
+from postscope.indexing.sound_prints import SoundPrint
 from postscope.indexing.types import Vector, Vectors
 
 Part = Literal["text", "media"]
@@ -25,12 +29,22 @@ Tier = Literal["copy", "look_alike"]
 Relevance = Callable[[Part, Vector, Vectors], "np.ndarray[Any, np.dtype[np.float64]]"]
 """(part, vector (dim,), known vectors (n, dim)) -> relevances (n,) in [0, 1]."""
 
-Looks = Callable[[Sequence[UUID]], Mapping[UUID, Sequence[KeptImage]]]
-"""What is kept of the pictures of entries, to tell edited copies for sure."""
+
+class Kept(Protocol):
+    """What is kept of entries to tell copies for sure; too large to be held in memory."""
+
+    def looks(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[KeptImage]]:
+        """Of the pictures of entries."""
+        ...
+
+    def tracks(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[SoundPrint]]:
+        """Of the sounds of entries."""
+        ...
+
 
 _FRAME_RADIUS = 31
 _MOST_COMPARED = 12
-"""Entries that a picture is laid over at most: the nearest by what they show."""
+"""Entries that a picture or a sound is laid over at most: the nearest by what they show, or sound like."""
 _MOST_LOOK_ALIKES = 20
 
 
@@ -46,6 +60,7 @@ class Probe:
         shingles: of a text that is long enough.
         scenes: codes of what a picture shows, to find what it may be an edited copy of.
         picture: the picture itself, as it is compared with those.
+        sound: of a sound, or of a video that has one.
         vectors: (n, dim), of this part.
     """
 
@@ -57,6 +72,7 @@ class Probe:
     shingles: bytes | None = None
     scenes: tuple[bytes, ...] = ()
     picture: AskedImage | None = None
+    sound: SoundPrint | None = None
     vectors: Vectors | None = None
 
 
@@ -88,7 +104,7 @@ def find(
     *,
     now: float,
     relevance: Relevance | None = None,
-    looks: Looks | None = None,
+    kept: Kept | None = None,
 ) -> list[Found]:
     """All entries that any part matches: of each entry and tier the best match, best first, then by entry.
 
@@ -97,23 +113,25 @@ def find(
         probes: the parts of one content.
         now: Unix seconds; what has expired by then matches nothing.
         relevance: how vectors are judged; without it there are no look-alikes.
-        looks: reads what edited copies are told by; without it none are found but by PDQ.
+        kept: reads what edited copies and sounds are told by; without it none are found but by PDQ.
     """
     found: list[tuple[int, Found]] = []
     for probe in probes:
         copies = _copies(index, probe)
         found += copies
-        if looks is not None and probe.picture is not None and probe.scenes:
-            found += _edited(index, probe, looks, now, {place for place, _ in copies})
+        if kept is not None:
+            copied = {place for place, _ in copies}
+            found += _edited(index, probe, kept, now, copied)
+            found += _sounds(index, probe, kept, now, copied)
         if relevance is not None and probe.vectors is not None and len(probe.vectors):
             found += _look_alikes(index, probe, relevance)
     best: dict[tuple[int, Tier], Found] = {}
     for place, match in sorted(found, key=lambda pair: -pair[1].score):
         if index.alive(place, now):
             best.setdefault((place, match.tier), match)
-    copied = {place for place, tier in best if tier == "copy"}
-    kept = [match for (place, tier), match in best.items() if tier == "copy" or place not in copied]
-    return sorted(kept, key=lambda match: (match.tier != "copy", -match.score, match.entry))
+    copied_from = {place for place, tier in best if tier == "copy"}
+    told = [match for (place, tier), match in best.items() if tier == "copy" or place not in copied_from]
+    return sorted(told, key=lambda match: (match.tier != "copy", -match.score, match.entry))
 
 
 def _copies(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
@@ -160,26 +178,58 @@ def _videos(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
 
 
 def _edited(
-    index: KnownIndex, probe: Probe, looks: Looks, now: float, copied: Collection[int]
+    index: KnownIndex, probe: Probe, kept: Kept, now: float, copied: Collection[int]
 ) -> list[tuple[int, Found]]:
     """Crops, frames, captions and overlays: candidates by what is shown, told by local features under one move."""
-    if probe.picture is None:
+    picture = probe.picture
+    if picture is None:
         return []
+    nearest = _nearest(index, "scene", probe.scenes, SCENE_RADIUS, now, copied)
+    told = kept.looks([index.entry(place)[0] for place in nearest]) if nearest else {}
+    verdicts = {
+        place: [compare_images(picture, image) for image in told.get(index.entry(place)[0], ())] for place in nearest
+    }
+    return _verdicts(index, probe, "look", verdicts)
+
+
+def _sounds(
+    index: KnownIndex, probe: Probe, kept: Kept, now: float, copied: Collection[int]
+) -> list[tuple[int, Found]]:
+    """Stretches of sounds. Two videos that show different things may well have the same music: they are no copies."""
+    sound = probe.sound
+    if sound is None or not index.count("sound"):
+        return []
+    nearest = _nearest(index, "sound", asked_codes(sound), SOUND_RADIUS, now, copied)
+    chosen = [place for place in nearest if not (probe.frames and index.frames(place))]
+    told = kept.tracks([index.entry(place)[0] for place in chosen]) if chosen else {}
+    verdicts = {
+        place: [compare_sounds(sound, track) for track in told.get(index.entry(place)[0], ())] for place in chosen
+    }
+    return _verdicts(index, probe, "sound", verdicts)
+
+
+def _nearest(
+    index: KnownIndex, kind: Kind, codes: Sequence[bytes], radius: int, now: float, copied: Collection[int]
+) -> list[int]:
+    """Places of the few entries that are worth a closer look, the nearest first."""
     nearest: dict[int, int] = {}
-    for hits in index.near("scene", probe.scenes, SCENE_RADIUS):
+    for hits in index.near(kind, codes, radius):
         for place, bits in hits:
             if place not in copied and index.alive(place, now):
                 nearest[place] = min(bits, nearest.get(place, bits))
-    chosen = sorted(nearest, key=lambda place: (nearest[place], place))[:_MOST_COMPARED]
-    kept = looks([index.entry(place)[0] for place in chosen]) if chosen else {}
+    return sorted(nearest, key=lambda place: (nearest[place], place))[:_MOST_COMPARED]
+
+
+def _verdicts(
+    index: KnownIndex, probe: Probe, kind: Kind, told: Mapping[int, Sequence[CopyVerdict | None]]
+) -> list[tuple[int, Found]]:
     found = []
-    for place in chosen:
-        told = [compare_images(probe.picture, image) for image in kept.get(index.entry(place)[0], ())]
-        verdicts = [verdict for verdict in told if verdict is not None]
+    for place, some in told.items():
+        verdicts = [verdict for verdict in some if verdict is not None]
         if verdicts:
             best = max(verdicts, key=lambda verdict: verdict.score)
             evidence = {"changes": list(best.changes), **best.detail}
-            found.append((place, _made(index, place, probe, "look", 1.0 - best.score, best.score, evidence)))
+            found.append((place, _made(index, place, probe, kind, 1.0 - best.score, best.score, evidence)))
     return found
 
 

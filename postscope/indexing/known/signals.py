@@ -17,7 +17,9 @@ import orjson
 
 from postscope.indexing.fingerprints import PDQ_QUALITY, PDQ_RADIUS
 
-Kind = Literal["pdq", "vpdq", "md5", "sha256", "text", "shingles", "scene", "look", "vector"]
+Kind = Literal[
+    "pdq", "vpdq", "md5", "sha256", "text", "shingles", "scene", "look", "sound", "sound_track", "vector"
+]  # fmt: skip
 ThresholdKind = Literal["pdq", "vpdq", "text", "look_alike"]
 
 UNRELATED_BITS: Final = 128
