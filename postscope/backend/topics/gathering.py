@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import MediaText, Post, TopicLayout
+from postscope.backend.tables import DuplicateMember, MediaText, Post, TopicLayout
 from postscope.backend.topics.requests import DiscoverRequest
 from postscope.indexing.clustering.layout import Layout
 from postscope.indexing.stores.base import Stored
@@ -22,6 +22,7 @@ from postscope.indexing.topics.job import Job, JobSpec, JobWriter, PostLine
 
 BATCH = 512
 DAY = 86_400
+_RANDOM = (1 << 62) - 1
 LONGEST = 4_000
 """Characters of a post's words that are looked at."""
 
@@ -73,7 +74,9 @@ def texts_of(session: Session, posts: Sequence[UUID]) -> dict[UUID, PostLine]:
     for post_id, text in rows:
         heard[post_id].append(text)
     found = session.execute(
-        select(Post.id, Post.text, Post.tags, Post.language, Post.created_at).where(Post.id.in_(posts))
+        select(Post.id, Post.text, Post.tags, Post.language, Post.created_at, DuplicateMember.group_id)
+        .outerjoin(DuplicateMember, DuplicateMember.post_id == Post.id)
+        .where(Post.id.in_(posts))
     )
     return {
         row.id: PostLine(
@@ -81,6 +84,8 @@ def texts_of(session: Session, posts: Sequence[UUID]) -> dict[UUID, PostLine]:
             row.language,
             int(row.created_at.timestamp()),
             _stratum(int(row.created_at.timestamp()), row.language),
+            # Its random half: that two groups of one window share it is next to impossible, and would harm little.
+            row.group_id.int & _RANDOM if row.group_id else -1,
         )
         for row in found
     }

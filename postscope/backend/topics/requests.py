@@ -16,9 +16,9 @@ from postscope.backend.tables import Run
 from postscope.indexing.types import Filter
 
 KIND = "topics.discover"
-SMALLEST, LARGEST = 5, 150
+SMALLEST, LARGEST = 5, 200
 """Bounds of the least size of a topic where none is given."""
-SHARE = 0.0075
+SHARE = 0.01
 """Of all posts, what makes a topic, within those bounds."""
 
 
@@ -40,7 +40,7 @@ class DiscoverRequest(BaseModel):
     language: Annotated[list[Language], Field(min_length=1, max_length=100)] | None = None
     tags: TagFilter | None = None
     min_size: Annotated[int, Field(ge=3, le=10_000)] | None = Field(
-        None, description="distinct posts that make a topic; by default 0.75% of the posts, from 5 to 150"
+        None, description="distinct posts that make a topic; by default 1% of the posts, from 5 to 200"
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="of everything random; the same gives the same")
 

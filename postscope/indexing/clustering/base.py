@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from postscope.indexing.clustering.neighbours import Distinct
 from postscope.indexing.types import Vectors
 
 Labels = npt.NDArray[np.int32]
@@ -55,7 +56,15 @@ class Clusterer(Protocol):
     and for points that are all equal: no cluster.
     """
 
-    def cluster(self, vectors: Vectors, *, min_size: int, seed: int, check: Check = unchecked) -> Clustering:
+    def cluster(
+        self,
+        vectors: Vectors,
+        *,
+        min_size: int,
+        seed: int,
+        check: Check = unchecked,
+        known: Distinct | None = None,
+    ) -> Clustering:
         """Cluster points (n, dim).
 
         Args:
@@ -63,6 +72,7 @@ class Clusterer(Protocol):
             min_size: distinct points that make a cluster, at least 2.
             seed: of everything random.
             check: told how far it is.
+            known: the points without their copies, and ``NEIGHBOURS`` + 1 nearest of each, where the caller has them.
         """
         ...
 

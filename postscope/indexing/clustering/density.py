@@ -22,12 +22,11 @@ from postscope.indexing.clustering.base import (
     unchecked,
 )
 from postscope.indexing.clustering.layout import TIGHT, fuzzy_graph, lay_out, principal_start
-from postscope.indexing.clustering.neighbours import Neighbours, distinct
+from postscope.indexing.clustering.neighbours import NEIGHBOURS, Distinct, Neighbours, distinct
 from postscope.indexing.clustering.themes import means, themes
 from postscope.indexing.clustering.voting import VOTERS, vote
 from postscope.indexing.types import Vectors
 
-NEIGHBOURS: Final = 30
 CORE: Final = 5
 """Neighbours by which HDBSCAN measures density."""
 TIGHT_COSINE: Final = 0.5
@@ -52,19 +51,27 @@ class DensityClusterer:
     epochs: int = TIGHT.epochs
     dim: int = TIGHT.dim
 
-    def cluster(self, vectors: Vectors, *, min_size: int, seed: int, check: Check = unchecked) -> Clustering:
+    def cluster(
+        self,
+        vectors: Vectors,
+        *,
+        min_size: int,
+        seed: int,
+        check: Check = unchecked,
+        known: Distinct | None = None,
+    ) -> Clustering:
         """See ``Clusterer``."""
         if min_size < 2:
             raise ValueError(f"min_size must be 2 or more, not {min_size}")
         if not len(vectors):
             return nothing(0)
         check("neighbours", 0.0)
-        first, alone, neighbours = distinct(vectors, NEIGHBOURS + 1)
-        if len(alone) < min_size:
+        known = known or distinct(vectors, NEIGHBOURS + 1)
+        if len(known.alone) < min_size:
             return nothing(len(vectors))
         check("neighbours", 1.0)
-        labels, strengths, parts = self._distinct(vectors[alone], neighbours, min_size, seed, check)
-        back = np.searchsorted(alone, first)
+        labels, strengths, parts = self._distinct(vectors[known.alone], known.near, min_size, seed, check)
+        back = known.back
         return _finished(vectors, labels[back], strengths[back], parts[back])
 
     def _distinct(
@@ -82,7 +89,7 @@ class DensityClusterer:
         labels = _regions(tree, vectors, min_size)
         if labels.max(initial=-1) < 0:
             return (*_one_or_none(vectors), np.full(len(vectors), -1, np.int32))
-        others = Neighbours(neighbours.indices[:, 1:], neighbours.cosines[:, 1:])
+        others = neighbours.others()
         voted, _ = vote(others.first(VOTERS), labels)
         # Noise goes where its neighbours are; then every point is judged once more, by a wider circle.
         labels, strengths = vote(others, np.where(labels < 0, voted, labels))
@@ -92,12 +99,19 @@ class DensityClusterer:
 
 
 def _spanning_tree(placed: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    import numba
     from fast_hdbscan.hdbscan import compute_minimum_spanning_tree
 
     core = min(CORE, len(placed) - 1)
-    tree: npt.NDArray[np.float64] = compute_minimum_spanning_tree(
-        placed.astype(np.float64), min_samples=core, reproducible=True
-    )[0]
+    threads = numba.get_num_threads()
+    # Its threads wait for one another more than they work: one alone is several times faster on a busy machine.
+    numba.set_num_threads(1)
+    try:
+        tree: npt.NDArray[np.float64] = compute_minimum_spanning_tree(
+            placed.astype(np.float64), min_samples=core, reproducible=True
+        )[0]
+    finally:
+        numba.set_num_threads(threads)
     return tree
 
 

@@ -16,9 +16,12 @@ FEW: Final = 4
 
 def means(vectors: Vectors, labels: Labels, count: int) -> Vectors:
     """The mean direction (count, dim) of each cluster; zero for one without members or direction."""
-    total = np.zeros((count, vectors.shape[1]), np.float64)
-    inside = labels >= 0
-    np.add.at(total, labels[inside], vectors[inside])
+    import scipy.sparse
+
+    inside = np.flatnonzero(labels >= 0)
+    ones = np.ones(len(inside), np.float32)
+    members = scipy.sparse.csr_matrix((ones, (labels[inside], inside)), (count, len(vectors)))
+    total = np.asarray(members @ vectors, np.float64)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
     directions: Vectors = np.divide(total, lengths, out=np.zeros_like(total), where=lengths > 1e-9).astype(np.float32)
     return directions

@@ -12,7 +12,7 @@ from postscope.indexing.clustering.neighbours import Neighbours
 
 VOTERS: Final = 15
 """Neighbours that are asked."""
-SHARE: Final = 0.3
+SHARE: Final = 0.35
 """Share of the votes, weighted by cosine, that a cluster needs; neighbours that are noise vote for none."""
 SLICE: Final = 4_096
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -22,12 +23,12 @@ from postscope.indexing.clustering.alignment import aligned, start_from
 from postscope.indexing.clustering.base import Check, Clusterer, Clustering, Labels, unchecked
 from postscope.indexing.clustering.density import DensityClusterer
 from postscope.indexing.clustering.layout import PLANE, Layout, fuzzy_graph, lay_out, principal_start
-from postscope.indexing.clustering.neighbours import Neighbours, nearest
+from postscope.indexing.clustering.neighbours import NEIGHBOURS, Distinct, NeighbourIndex, Neighbours, distinct
 from postscope.indexing.clustering.sampling import stratified
 from postscope.indexing.clustering.themes import means
 from postscope.indexing.clustering.voting import VOTERS, vote
 from postscope.indexing.topics.job import Found, Job, Result
-from postscope.indexing.topics.keywords import WordCounts, keywords
+from postscope.indexing.topics.keywords import TextTerms, WordCounts, keywords, read_terms
 from postscope.indexing.topics.representatives import representatives, without_repeats
 from postscope.indexing.types import Vectors
 
@@ -36,6 +37,8 @@ REACHED: Final = 0.05
 """Share of a topic's posts that lie outside its reach."""
 LAYERS: Final = ("theme", "topic", "subtopic")
 MAP_NEIGHBOURS: Final = 15
+BESIDE: Final = 0.02
+"""How far copies lie from what they are copies of on the map, whose clusters are some units wide."""
 
 
 def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Result:
@@ -47,16 +50,22 @@ def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Res
         check: told how far it is; may raise to stop.
     """
     spec, vectors = job.spec, job.vectors()
-    strata = np.fromiter((post.stratum for post in job.posts()), np.int64, spec.count)
-    chosen = stratified(strata, spec.sample, seed=spec.seed) if spec.count else np.zeros(0, np.int64)
+    chosen = stratified(job.strata(), spec.sample, seed=spec.seed) if spec.count else np.zeros(0, np.int64)
     sample = np.ascontiguousarray(vectors[chosen]) if len(chosen) < spec.count else np.asarray(vectors)
-    clustering = clusterer.cluster(sample, min_size=spec.min_size, seed=spec.seed, check=check)
-    places = _plane(sample, job.layout()[chosen], spec.seed, check)
-    labels, parts, strengths, spots = _all(vectors, sample, chosen, clustering, places, check)
-    check("words", 0.0)
+    with ThreadPoolExecutor(2) as beside:
+        # What lets others run (neighbours, layouts) goes on beside what does not (words).
+        read = beside.submit(read_terms, job.posts())
+        check("neighbours", 0.0)
+        known = distinct(sample, NEIGHBOURS + 1, groups=job.groups()[chosen])
+        plane = beside.submit(_plane, sample, known, job.layout()[chosen], spec.seed)
+        clustering = clusterer.cluster(sample, min_size=spec.min_size, seed=spec.seed, check=check, known=known)
+        check("map", 0.0)
+        labels, parts, strengths, spots = _all(vectors, sample, chosen, clustering, plane.result(), check)
+        check("words", 0.0)
+        terms = read.result()
     layers = _layers(labels, parts, clustering)
     centres = {name: means(vectors, of_post, len(parents)) for name, (of_post, parents) in layers.items()}
-    words = _words(job, layers)
+    words = _words(terms, layers)
     texts = _Texts(job)
     found = {
         name: _describe(vectors, of_post, parents, centres[name], words[name], texts, spec.examples)
@@ -85,14 +94,19 @@ def _layers(labels: Labels, parts: Labels, clustering: Clustering) -> dict[str, 
     }
 
 
-def _plane(sample: Vectors, earlier: Layout, seed: int, check: Check) -> Layout:
-    """Places of the sample on the map, near the earlier ones."""
-    if len(sample) < 3:
-        return np.where(np.isfinite(earlier), earlier, 0.0).astype(np.float32)
-    neighbours = nearest(sample, sample, MAP_NEIGHBOURS + 1)
-    start = start_from(earlier, principal_start(sample, 2, seed=seed), neighbours.indices)
-    placed = lay_out(fuzzy_graph(neighbours), start, PLANE, seed=seed, check=lambda share: check("map", share))
-    return aligned(placed, earlier)
+def _plane(sample: Vectors, known: Distinct, earlier: Layout, seed: int) -> Layout:
+    """Places of the sample on the map, near the earlier ones; copies lie close around what they are copies of."""
+    own, places = sample[known.alone], earlier[known.alone]
+    if len(own) < 3:
+        placed = np.where(np.isfinite(places), places, 0.0).astype(np.float32)
+    else:
+        near = known.near.first(MAP_NEIGHBOURS + 1)
+        start = start_from(places, principal_start(own, 2, seed=seed), near.indices)
+        placed = aligned(lay_out(fuzzy_graph(near), start, PLANE, seed=seed), places)
+    spots: Layout = placed[known.back]
+    copied = known.first != np.arange(len(sample))
+    around = np.random.default_rng(seed).normal(scale=BESIDE, size=spots.shape)
+    return np.where(copied[:, None], spots + around, spots).astype(np.float32)
 
 
 def _all(
@@ -105,10 +119,13 @@ def _all(
     labels[chosen], parts[chosen] = found.labels, found.parts
     strengths[chosen], spots[chosen] = found.strengths, places
     rest = np.setdiff1d(np.arange(count), chosen, assume_unique=True)
+    if not len(rest):
+        return labels, parts, strengths, spots
+    index = NeighbourIndex(sample)
     owners = {int(part): int(label) for part, label in zip(found.parts, found.labels, strict=True) if part >= 0}
     for start in range(0, len(rest), SLICE):
         part = rest[start : start + SLICE]
-        near = nearest(np.asarray(vectors[part]), sample, VOTERS)
+        near = index.nearest(np.asarray(vectors[part]), VOTERS)
         labels[part], strengths[part] = vote(near, found.labels, clusters=found.count)
         sub, _ = vote(near, found.parts)
         parts[part] = [
@@ -127,17 +144,17 @@ def _between(near: Neighbours, places: Layout) -> Layout:
     return placed
 
 
-def _words(job: Job, layers: dict[str, Layer]) -> dict[str, list[list[dict[str, object]]]]:
-    """Keywords of every layer; texts are read once, and copies within a topic counted once."""
+def _words(read: list[TextTerms], layers: dict[str, Layer]) -> dict[str, list[list[dict[str, object]]]]:
+    """Keywords of every layer; copies within a topic are counted once."""
     labels, parts = layers["topic"][0], layers["subtopic"][0]
     fine, fine_of = _fine(labels, parts)
     counts = WordCounts()
     seen: set[tuple[int, int]] = set()
-    for cell, post in zip(fine.tolist(), job.posts(), strict=True):
-        key = (cell, hash(post.text))
+    for cell, text in zip(fine.tolist(), read, strict=True):
+        key = (cell, text.told_by)
         if key not in seen:
             seen.add(key)
-            counts.add(cell, post.text, post.language)
+            counts.add_terms(cell, text.terms, text.language)
     topics = counts.regrouped({cell: topic for cell, (topic, _) in fine_of.items()})
     subtopics = counts.regrouped({cell: part for cell, (_, part) in fine_of.items()})
     theme_of = layers["topic"][1]

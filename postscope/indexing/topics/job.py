@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 from uuid import UUID
@@ -44,12 +44,19 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class PostLine:
-    """What the process needs to know of one post beside its vector; ``created`` is in Unix seconds."""
+    """What the process needs to know of one post beside its vector.
+
+    Attributes:
+        created: in Unix seconds.
+        stratum: posts of one stratum are alike as far as a sample goes.
+        group: number of the group of copies that it is known to be in; -1 for none.
+    """
 
     text: str
     language: str | None
     created: int
     stratum: int
+    group: int = -1
 
 
 class JobWriter:
@@ -62,6 +69,8 @@ class JobWriter:
         self._vectors: BinaryIO = (folder / "vectors.f32").open("wb")
         self._ids: BinaryIO = (folder / "ids.bin").open("wb")
         self._layout: BinaryIO = (folder / "layout.f32").open("wb")
+        self._strata: BinaryIO = (folder / "strata.i64").open("wb")
+        self._groups: BinaryIO = (folder / "groups.i64").open("wb")
         self._posts: TextIO = (folder / "posts.jsonl").open("w", encoding="utf-8")
 
     def add(self, ids: Sequence[UUID], vectors: Vectors, posts: Sequence[PostLine], layout: Layout) -> None:
@@ -69,13 +78,15 @@ class JobWriter:
         self._vectors.write(np.ascontiguousarray(vectors, np.float32).tobytes())
         self._ids.write(b"".join(post_id.bytes for post_id in ids))
         self._layout.write(np.ascontiguousarray(layout, np.float32).tobytes())
+        self._strata.write(np.array([post.stratum for post in posts], np.int64).tobytes())
+        self._groups.write(np.array([post.group for post in posts], np.int64).tobytes())
         for post in posts:
-            self._posts.write(json.dumps([post.text, post.language, post.created, post.stratum]) + "\n")
+            self._posts.write(json.dumps(astuple(post)) + "\n")
         self.count += len(ids)
 
     def close(self, spec: JobSpec) -> None:
         """Nothing more comes; this is what is asked."""
-        for file in (self._vectors, self._ids, self._layout, self._posts):
+        for file in (self._vectors, self._ids, self._layout, self._strata, self._groups, self._posts):
             file.close()
         (self.folder / "job.json").write_text(json.dumps(asdict(spec)), encoding="utf-8")
 
@@ -101,6 +112,14 @@ class Job:
     def layout(self) -> Layout:
         """Earlier places (count, 2)."""
         return np.fromfile(self.folder / "layout.f32", np.float32).reshape(-1, 2)
+
+    def groups(self) -> npt.NDArray[np.int64]:
+        """(count,) the group of copies that each post is in; -1 for none."""
+        return np.fromfile(self.folder / "groups.i64", np.int64)
+
+    def strata(self) -> npt.NDArray[np.int64]:
+        """(count,) the stratum of each post."""
+        return np.fromfile(self.folder / "strata.i64", np.int64)
 
     def ids(self) -> list[UUID]:
         """In the order of everything else."""

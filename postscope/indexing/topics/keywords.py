@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from postscope.indexing.topics.job import PostLine
 from postscope.indexing.topics.words import PAIR, terms, words
 
 KEPT: Final = 10
@@ -47,7 +48,10 @@ class WordCounts:
 
     def add(self, topic: int, text: str, language: str | None) -> None:
         """Count a text of a topic; -1 is what belongs to none, which is there to compare with."""
-        found = set(terms(words(text)))
+        self.add_terms(topic, set(terms(words(text))), language)
+
+    def add_terms(self, topic: int, found: Collection[str], language: str | None) -> None:
+        """Count a text by its distinct terms."""
         if found:
             key = (topic, language or NO_LANGUAGE)
             self.terms[key].update(found)
@@ -67,6 +71,28 @@ class WordCounts:
         for topic in topics:
             for key in [key for key in self.terms if key[0] == topic]:
                 self.terms[key] = Counter({term: n for term, n in self.terms[key].items() if n > 1})
+
+
+@dataclass(frozen=True, slots=True)
+class TextTerms:
+    """The distinct terms of a text, its language, and a number that equal texts share."""
+
+    terms: tuple[str, ...]
+    language: str | None
+    told_by: int
+
+
+def read_terms(posts: Iterable[PostLine]) -> list[TextTerms]:
+    """The terms of each post, in order. A term is in memory once, whoever uses it."""
+    once: dict[str, str] = {}
+    return [
+        TextTerms(
+            tuple(once.setdefault(term, term) for term in sorted(set(terms(words(post.text))))),
+            post.language,
+            hash(post.text),
+        )
+        for post in posts
+    ]
 
 
 def keywords(counts: WordCounts, count: int) -> list[list[Keyword]]:

@@ -11,7 +11,7 @@ from postscope.indexing.types import Vectors
 
 ALIKE: Final = 0.95
 """Cosine from which two posts say the same to a reader; only one of them is shown."""
-LOOKED_AT: Final = 512
+LOOKED_AT: Final = 256
 """Members that are looked at: the nearest to the centre, and as many spread over the rest."""
 
 
