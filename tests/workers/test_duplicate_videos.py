@@ -12,12 +12,14 @@ from uuid import UUID
 import av
 import pytest
 from PIL import Image
+from sqlalchemy import delete
 
 from postscope.backend.duplicates.checking import check
 from postscope.backend.duplicates.reading import copies_of
+from postscope.backend.fingerprinting.making import LOOK
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage
-from postscope.backend.tables import DuplicateMember
+from postscope.backend.tables import DuplicateMember, FingerprintRow
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from tests import av_files, sounds
@@ -29,8 +31,10 @@ EVERYTHING = (Stage.EXTRACT, Stage.INDEX, Stage.UNDERSTAND, Stage.INDEX, Stage.E
 FPS = 5
 
 
-def film(scenes: Sequence[int], *, seconds: float = 2.0, mirrored: bool = False, crf: int = 23) -> bytes:
-    """Photos of the sample one after the other, each slowly moving."""
+def film(
+    scenes: Sequence[int], *, seconds: float = 2.0, mirrored: bool = False, close: bool = False, crf: int = 23
+) -> bytes:
+    """Photos of the sample one after the other, each slowly moving; ``close`` shows their middle alone."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as file:
         stream: Any = file.add_stream("libx264", rate=FPS, options={"crf": str(crf)})
@@ -40,7 +44,9 @@ def film(scenes: Sequence[int], *, seconds: float = 2.0, mirrored: bool = False,
             if mirrored:
                 picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             for step in range(round(seconds * FPS)):
-                shown = picture.crop((2 * step, step, 2 * step + 320, step + 240))
+                edge = 40 if close else 0
+                shown = picture.crop((2 * step + edge, step + edge, 2 * step + 320 - edge, step + 240 - edge))
+                shown = shown.resize((320, 240))
                 file.mux(stream.encode(av.VideoFrame.from_image(shown)))
         file.mux(stream.encode())
     return out.getvalue()
@@ -78,6 +84,19 @@ def test_copies_of_a_video_are_found_with_their_offset(runtime: Runtime, desk: D
     assert checked.verdict == "copy"
     assert evidence["detail"]["offset_seconds"] == pytest.approx(4.0, abs=0.5)
     assert "trimmed" in evidence["changes"]
+    # A picture that a video shows in passing is no copy of it, one that a video shows all the time is.
+    still, standing = io.BytesIO(), film((20,), seconds=6)
+    photo(20).save(still, "PNG")
+    passing = post(5, still.getvalue())
+    shown = post(6, standing)
+    # A cropped copy is told by looks; those of frames that none is kept of are made of their pictures.
+    with runtime.database.session() as session:
+        session.execute(delete(FingerprintRow).where(FingerprintRow.kind == LOOK, FingerprintRow.post_id == whole))
+    close = post(7, film((3, 11, 40, 77, 90, 101), close=True))
+    desk.run(*EVERYTHING)
+    assert group_of(runtime, passing) == (passing, {passing, shown})
+    assert group_of(runtime, other) == (None, set())
+    assert group_of(runtime, close) == (whole, {whole, part, mirror, close})
 
 
 @pytest.mark.slow

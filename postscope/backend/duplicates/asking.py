@@ -16,8 +16,9 @@ from postscope.backend.fingerprinting.pictures import Picture, picture_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow, Media, MediaFrame, Post
 from postscope.indexing.copies import sounds
+from postscope.indexing.copies.frames import Frames, asked_frames
 from postscope.indexing.copies.texts import TextPrint, text_print
-from postscope.indexing.copies.videos import Frames, frames_of
+from postscope.indexing.copies.verdicts import Part
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.stills import Stills
 from postscope.indexing.sound_prints import SoundPrint, unpack
@@ -31,7 +32,7 @@ class AskedMedium:
         position: its place among the media that were given.
         sha256: of its file.
         pictures: one of a still image, or one of each frame; none of a sound.
-        frames: of a video; None of a still image or sound.
+        frames: of a video; of a still image itself, as a video of one frame; None of a sound.
         sound: of a sound or a video that has one; None where it cannot be told by it.
     """
 
@@ -40,6 +41,13 @@ class AskedMedium:
     pictures: tuple[Picture, ...]
     frames: Frames | None = None
     sound: SoundPrint | None = None
+
+    @property
+    def part(self) -> Part:
+        """What kind of content it is."""
+        if self.frames is None:
+            return "audio"
+        return "image" if len(self.pictures) == 1 and not self.frames.duration else "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ def _asked_medium(runtime: Runtime, medium: Media) -> AskedMedium:
     sha256 = medium.sha256 or ""
     if medium.kind not in ("video", "audio"):
         picture = picture_in(runtime, sha256, partial(runtime.blobs.get, sha256))
-        return AskedMedium(medium.position, sha256, (picture,))
+        return asked_still(medium.position, sha256, picture)
     with runtime.database.session() as session:
         frames, sound = frames_in(session, medium.id), sound_in(session, medium.id)
     if medium.kind == "audio":
@@ -129,14 +137,21 @@ def asked_video(
     sound: SoundPrint | None,
 ) -> AskedMedium:
     """A video by its frames, and by its sound where it has one."""
-    frames = frames_of(
+    return AskedMedium(position, sha256, pictures, _frames(pictures, seconds, duration), sound)
+
+
+def asked_still(position: int, sha256: str, picture: Picture) -> AskedMedium:
+    """A picture; as a video of one frame it is compared with videos."""
+    return AskedMedium(position, sha256, (picture,), _frames((picture,), (0.0,), None))
+
+
+def _frames(pictures: tuple[Picture, ...], seconds: Sequence[float], duration: float | None) -> Frames:
+    return asked_frames(
         seconds,
-        [picture.asked.turned[0] for picture in pictures],
+        [picture.asked for picture in pictures],
         [picture.codes.kept for picture in pictures],
         duration or max(seconds, default=0.0),
-        [picture.asked.turned for picture in pictures],
     )
-    return AskedMedium(position, sha256, pictures, frames, sound)
 
 
 def sound_in(session: Session, media_id: UUID) -> SoundPrint | None:

@@ -115,7 +115,7 @@ def matches_of(runtime: Runtime, session: Session, asked: Asked, *, members: boo
 
 
 def _compare_all(runtime: Runtime, session: Session, asked: Asked, ids: Sequence[UUID]) -> dict[UUID, Matched]:
-    kept = load_kept(session, ids) if ids else {}
+    kept = load_kept(runtime, session, ids) if ids else {}
     radius = runtime.settings.duplicates.pdq_radius
     compared = {post_id: compare(asked, kept[post_id], pdq_radius=radius) for post_id in ids if post_id in kept}
     return {post_id: match for post_id, match in compared.items() if match is not None}

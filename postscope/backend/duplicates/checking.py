@@ -12,7 +12,7 @@ from uuid import UUID
 
 from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobError
-from postscope.backend.duplicates.asking import Asked, AskedMedium, Unreadable, asked_video, picture_in
+from postscope.backend.duplicates.asking import Asked, AskedMedium, Unreadable, asked_still, asked_video, picture_in
 from postscope.backend.duplicates.assigning import matches_of
 from postscope.backend.duplicates.matching import Matched
 from postscope.backend.duplicates.reading import Verdict, groups_of
@@ -112,7 +112,7 @@ def _picture(runtime: Runtime, data: bytes, position: int) -> AskedMedium:
     sha256 = hashlib.sha256(data).hexdigest()
     with runtime.gate.query():
         picture = picture_in(runtime, sha256, lambda: data, runtime.asked_stills)
-    return AskedMedium(position, sha256, (picture,))
+    return asked_still(position, sha256, picture)
 
 
 @contextmanager

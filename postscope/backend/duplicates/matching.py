@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -12,15 +12,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.duplicates.asking import Asked, AskedMedium
+from postscope.backend.duplicates.frame_looks import frame_look
 from postscope.backend.fingerprinting.making import LOOK
+from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow, Media, Post
 from postscope.indexing.copies import scenes, sounds
+from postscope.indexing.copies.frames import Frames, kept_frames
 from postscope.indexing.copies.images import KeptImage, compare_images
-from postscope.indexing.copies.looks import unpack
+from postscope.indexing.copies.looks import Look, unpack
 from postscope.indexing.copies.sounds import compare_sounds
 from postscope.indexing.copies.texts import TextPrint, compare_texts, text_print
-from postscope.indexing.copies.verdicts import CopyVerdict, Part
-from postscope.indexing.copies.videos import Frames, compare_videos, frames_of
+from postscope.indexing.copies.verdicts import CopyVerdict
+from postscope.indexing.copies.videos import compare_videos
 from postscope.indexing.sound_prints import SoundPrint
 from postscope.indexing.sound_prints import unpack as unpack_sound
 
@@ -29,7 +32,10 @@ _KINDS: Final = ("pdq", scenes.KIND, LOOK, sounds.TRACK)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptMedium:
-    """One medium of a kept post: a picture, the frames of a video, a sound; none where nothing could be made of it."""
+    """One medium of a kept post: a picture, the frames of a video, a sound; none where nothing could be made of it.
+
+    A picture is both an image and, to be compared with videos, one frame.
+    """
 
     position: int
     sha256: str
@@ -64,7 +70,7 @@ class Matched:
         return Matched(self.score, tuple(_turned(item) for item in self.evidence))
 
 
-def load_kept(session: Session, ids: Sequence[UUID]) -> dict[UUID, KeptPost]:
+def load_kept(runtime: Runtime, session: Session, ids: Sequence[UUID]) -> dict[UUID, KeptPost]:
     """Of those posts that are there."""
     texts = {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(Post.id.in_(ids)))}
     media: dict[UUID, list[Media]] = defaultdict(list)
@@ -80,12 +86,11 @@ def load_kept(session: Session, ids: Sequence[UUID]) -> dict[UUID, KeptPost]:
         for row in rows:
             if row.media_id is not None:
                 prints[row.media_id].append(row)
-    return {
-        post_id: KeptPost(
-            post_id, text_print(text), tuple(_medium(m, prints[m.id]) for m in media.get(post_id, ()) if m.sha256)
-        )
-        for post_id, text in texts.items()
+    made = {
+        post_id: tuple(_medium(runtime, medium, prints[medium.id]) for medium in own if medium.sha256)
+        for post_id, own in media.items()
     }
+    return {post_id: KeptPost(post_id, text_print(text), made.get(post_id, ())) for post_id, text in texts.items()}
 
 
 def compare(asked: Asked, kept: KeptPost, *, pdq_radius: int) -> Matched | None:
@@ -106,13 +111,12 @@ def compare(asked: Asked, kept: KeptPost, *, pdq_radius: int) -> Matched | None:
 
 def _compare_media(medium: AskedMedium, other: KeptMedium, pdq_radius: int) -> list[CopyVerdict]:
     if medium.sha256 == other.sha256:
-        part: Part = "video" if medium.frames is not None else "image" if medium.pictures else "audio"
-        return [CopyVerdict(part, 1.0, (), (), {"same_file": True})]
-    if medium.frames is None and medium.pictures:
-        still = compare_images(medium.pictures[0].asked, other.image, radius=pdq_radius) if other.image else None
+        return [CopyVerdict(medium.part, 1.0, (), (), {"same_file": True})]
+    if medium.part == "image" and other.image is not None:
+        still = compare_images(medium.pictures[0].asked, other.image, radius=pdq_radius)
         return [still] if still is not None else []
     seen = None
-    if medium.frames is not None and other.frames is not None and len(medium.frames.seconds):
+    if medium.frames is not None and other.frames is not None:
         seen = compare_videos(medium.frames, other.frames)
         if seen is None:
             return []  # two videos that show different things may well have the same music
@@ -150,28 +154,35 @@ def _turned(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _medium(medium: Media, rows: Sequence[FingerprintRow]) -> KeptMedium:
-    sha256 = medium.sha256 or ""
-    if medium.kind in ("video", "audio"):
-        track = next((row.value for row in rows if row.kind == sounds.TRACK), None)
-        sound = None if track is None else unpack_sound(track)
-        return KeptMedium(medium.position, sha256, None, _frames(rows, medium.duration_seconds), sound)
-    by_kind: Mapping[str, FingerprintRow] = {row.kind: row for row in rows}
-    pdq, look = by_kind.get("pdq"), by_kind.get(LOOK)
-    if pdq is None:
-        return KeptMedium(medium.position, sha256, None, None)
-    image = KeptImage(pdq.value, pdq.quality, unpack(look.value) if look else None)
-    return KeptMedium(medium.position, sha256, image, None)
+def _medium(runtime: Runtime, medium: Media, rows: Sequence[FingerprintRow]) -> KeptMedium:
+    track = next((row.value for row in rows if row.kind == sounds.TRACK), None)
+    sound = None if track is None else unpack_sound(track)
+    frames, image = _frames(runtime, medium, rows), None
+    if frames is not None and medium.kind not in ("video", "audio"):
+        image = KeptImage(frames.pdq[0].tobytes(), int(frames.quality[0]), frames.look(0))
+    return KeptMedium(medium.position, medium.sha256 or "", image, frames, sound)
 
 
-def _frames(rows: Sequence[FingerprintRow], duration: float | None) -> Frames | None:
-    pdq = {row.frame: row for row in rows if row.kind == "pdq" and row.frame is not None}
+def _frames(runtime: Runtime, medium: Media, rows: Sequence[FingerprintRow]) -> Frames | None:
+    """Of a picture, one."""
+    pdq = {row.frame: row for row in rows if row.kind == "pdq"}
+    looks = {row.frame: row.value for row in rows if row.kind == LOOK}
     codes: dict[int | None, list[bytes]] = defaultdict(list)
     for row in rows:
         if row.kind == scenes.KIND:
             codes[row.frame].append(row.value)
-    numbers = sorted(number for number in pdq if codes[number])
+    numbers = sorted((number for number in pdq if codes[number]), key=lambda number: number or 0)
     if not numbers:
         return None
+
+    def look(place: int) -> Look | None:
+        number = numbers[place]
+        kept = looks.get(number)
+        if kept is not None:
+            return unpack(kept)
+        return None if number is None else frame_look(runtime, medium.id, number)
+
     seconds = [pdq[number].seconds or 0.0 for number in numbers]
-    return frames_of(seconds, [pdq[n].value for n in numbers], [codes[n] for n in numbers], duration or max(seconds))
+    prints = [(pdq[number].value, pdq[number].quality) for number in numbers]
+    duration = medium.duration_seconds or max(seconds)
+    return kept_frames(seconds, prints, [codes[number] for number in numbers], duration, look)
