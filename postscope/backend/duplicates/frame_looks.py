@@ -15,7 +15,11 @@ from postscope.indexing.media.errors import MediaError
 
 
 def frame_look(runtime: Runtime, media_id: UUID, number: int) -> Look | None:
-    """Of one frame of a video; None where its picture is gone. Some 10 ms."""
+    """Of one frame of a video; None where its picture is gone. Some 10 ms.
+
+    Raises:
+        SandboxDown: no process that opens pictures can be started here.
+    """
     with runtime.database.session() as session:
         sha256 = session.scalar(
             select(MediaFrame.sha256).where(MediaFrame.media_id == media_id, MediaFrame.number == number)
@@ -23,6 +27,6 @@ def frame_look(runtime: Runtime, media_id: UUID, number: int) -> Look | None:
     if sha256 is None:
         return None
     try:
-        return look_at(making.decode(runtime.blobs.get(sha256), max_pixels=runtime.settings.media.max_pixels))
+        return look_at(making.decode(runtime.blobs.get(sha256), runtime.stills))
     except (BlobMissing, BlobCorrupt, MediaError):
         return None
