@@ -115,7 +115,8 @@ def assignment() -> None:
     whole, _ = ours(real, found, 42)
     ids = [uuid.UUID(int=n + 1) for n in range(len(first.found["topic"]))]
     reaches = np.array([one.reach for one in first.found["topic"]], np.float32)
-    topics = TopicMap(ids, first.centres["topic"], reaches, np.zeros(len(ids), bool))
+    floors = np.array([one.floor for one in first.found["topic"]], np.float32)
+    topics = TopicMap(ids, first.centres["topic"], reaches, np.zeros(len(ids), bool), floors)
     started = time.perf_counter()
     near = nearest(real[new], real[old], VOTERS)
     assigned = np.full(len(new), -1, np.int32)

@@ -32,6 +32,8 @@ class Topic(Base):
         absorbs: a person merged others into it, so runs put clusters that are mostly its own into it.
         centroid: float32, unit length: the mean of its members' ``post`` vectors.
         reach: a post whose cosine with the centroid is at least this may belong to it.
+        floor: a post whose cosine with the centroid is less than this does not, whatever its neighbours say; None
+            where no discovery has measured how far the topic spreads.
         seed: of a watch topic: ``{"words", "post_ids"}``.
         born_at: time of its first post.
         last_seen_at: time of its newest post.
@@ -63,6 +65,7 @@ class Topic(Base):
     merged_into: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("topics.id"))
     centroid: Mapped[bytes]
     reach: Mapped[float] = mapped_column(Float)
+    floor: Mapped[float | None] = mapped_column(Float)
     seed: Mapped[dict[str, Any] | None]
     run_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]

@@ -153,7 +153,8 @@ def _update(
     topic.run_id, topic.updated_at = found.run_id, now
     if topic.kind == "watch":  # what it looks for is what a person said
         return False
-    topic.space, topic.centroid, topic.reach = found.space, centre.astype(np.float32).tobytes(), one.reach
+    topic.space, topic.centroid = found.space, centre.astype(np.float32).tobytes()
+    topic.reach, topic.floor = one.reach, one.floor
     before = {word["word"] for word in topic.keywords[:5]}
     after = {word["word"] for word in one.keywords[:5]}
     topic.keywords = one.keywords

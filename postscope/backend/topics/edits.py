@@ -27,7 +27,7 @@ from postscope.backend.topics.reading import get
 from postscope.backend.work import Stage
 
 RESTORED: Final = (
-    "name", "named_by", "hidden", "pinned", "absorbs", "state", "merged_into", "parent_id", "reach",
+    "name", "named_by", "hidden", "pinned", "absorbs", "state", "merged_into", "parent_id", "reach", "floor",
 )  # fmt: skip
 """Columns that an undo brings back."""
 LIVING: Final = ("active", "candidate")
@@ -296,6 +296,8 @@ def _merge_one(session: Session, edit: Edit, into: Topic, other: Topic) -> int:
     elif into.layer == "subtopic":
         moved = edit.move_part(other, into)
     into.reach = min(into.reach, other.reach)
+    # How far the two spread together is for the next discovery to measure.
+    into.floor = None
     other.state, other.merged_into, other.updated_at = "merged", into.id, edit.now
     edit.tell("merge", from_id=other.id, to_id=into.id)
     return moved

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.tables import Topic, TopicExclusion, TopicMember
+from postscope.indexing.clustering.fences import ANYWHERE
 from postscope.indexing.topics.assigning import TopicMap
 
 
@@ -27,7 +28,7 @@ class Place:
 def topic_map(session: Session, space: str, dim: int) -> TopicMap:
     """The topics that posts of a space may belong to, by id."""
     rows = session.execute(
-        select(Topic.id, Topic.centroid, Topic.reach, Topic.kind)
+        select(Topic.id, Topic.centroid, Topic.reach, Topic.floor, Topic.kind)
         .where(Topic.layer == "topic", Topic.state.in_(("active", "candidate")), Topic.space == space)
         .order_by(Topic.id)
     ).all()
@@ -37,6 +38,7 @@ def topic_map(session: Session, space: str, dim: int) -> TopicMap:
         centres,
         np.array([row.reach for row in rows], np.float32),
         np.array([row.kind == "watch" for row in rows], bool),
+        np.array([ANYWHERE if row.floor is None else row.floor for row in rows], np.float32),
     )
 
 

@@ -21,6 +21,7 @@ from postscope.indexing.clustering.base import (
     nothing,
     unchecked,
 )
+from postscope.indexing.clustering.fences import Fences
 from postscope.indexing.clustering.layout import TIGHT, fuzzy_graph, lay_out, principal_start
 from postscope.indexing.clustering.neighbours import NEIGHBOURS, Distinct, Neighbours, distinct
 from postscope.indexing.clustering.themes import means, themes
@@ -29,6 +30,8 @@ from postscope.indexing.types import Vectors
 
 CORE: Final = 5
 """Neighbours by which HDBSCAN measures density."""
+CIRCLE: Final = 10
+"""Neighbours that judge a point, at least; ``NEIGHBOURS`` at most."""
 TIGHT_COSINE: Final = 0.5
 """Mean cosine with the common centre from which points that fall into no clusters are one topic."""
 LARGEST: Final = 0.2
@@ -77,8 +80,10 @@ class DensityClusterer:
     def _distinct(
         self, vectors: Vectors, neighbours: Neighbours, min_size: int, seed: int, check: Check
     ) -> tuple[Labels, Strengths, Labels]:
+        # Most of a small topic's posts must find most of their neighbours in it.
+        circle = int(np.clip(2 * min_size, CIRCLE, NEIGHBOURS))
         placed = lay_out(
-            fuzzy_graph(neighbours),
+            fuzzy_graph(neighbours.first(max(VOTERS, circle) + 1)),
             principal_start(vectors, self.dim, seed=seed),
             replace(TIGHT, epochs=self.epochs, dim=self.dim),
             seed=seed,
@@ -90,9 +95,11 @@ class DensityClusterer:
         if labels.max(initial=-1) < 0:
             return (*_one_or_none(vectors), np.full(len(vectors), -1, np.int32))
         others = neighbours.others()
-        voted, _ = vote(others.first(VOTERS), labels)
-        # Noise goes where its neighbours are; then every point is judged once more, by a wider circle.
-        labels, strengths = vote(others, np.where(labels < 0, voted, labels))
+        voted, _ = vote(others.first(min(VOTERS, circle)), labels)
+        # Noise goes where its neighbours are; then every point is judged once more, as a rule by a wider circle.
+        labels, strengths = vote(others.first(circle), np.where(labels < 0, voted, labels))
+        labels = Fences.around(vectors, labels, int(labels.max(initial=-1)) + 1).keep(vectors, labels)
+        strengths = np.where(labels >= 0, strengths, 0.0).astype(np.float32)
         parts, _ = _extract(tree, max(2, min_size // PARTED), "leaf")
         check("density", 1.0)
         return labels, strengths, _inside(parts, labels)

@@ -26,12 +26,14 @@ class TopicMap:
         centres: (k, dim), unit length.
         reaches: (k,) cosine that a member has at least.
         watching: (k,) a person said what to look for: these come first.
+        floors: (k,) cosine below which a post is far off, so that its neighbours' vote does not count.
     """
 
     ids: Sequence[UUID]
     centres: Vectors
     reaches: npt.NDArray[np.float32]
     watching: npt.NDArray[np.bool_]
+    floors: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ def assign(
 ) -> Assigned:
     """Where a post belongs.
 
-    A watch topic that reaches it takes it. Otherwise its neighbours vote as in a discovery; where too few of them
-    belong anywhere, the nearest centre that reaches it takes it. Ties go to the smaller id.
+    A watch topic that reaches it takes it. Otherwise its neighbours vote as in a discovery, but not for a topic that it
+    is far off from; where too few of them belong anywhere, the nearest centre that reaches it takes it. Ties go to the
+    smaller id.
 
     Args:
         vector: of the post, (dim,).
@@ -78,11 +81,12 @@ def assign(
         return watch
     shares = _shares([voter.topic for voter in voters[:VOTERS]], voters)
     shares = {topic: share for topic, share in shares.items() if topic in topics.ids and topic not in barred}
+    near = {topic for topic, close in zip(topics.ids, cosines >= topics.floors, strict=True) if close}
     if now_in in shares and shares[now_in] >= STAY * SHARE:
         return _voted(now_in, shares[now_in], voters)
     if shares:
         best = min(shares, key=lambda topic: (-shares[topic], topic))
-        if shares[best] >= SHARE:
+        if shares[best] >= SHARE and best in near:
             return _voted(best, shares[best], voters)
     return _nearest(topics, cosines, reached) or NOWHERE
 

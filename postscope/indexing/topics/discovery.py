@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,8 @@ from postscope.indexing.child_process import die_with_parent
 from postscope.indexing.clustering.alignment import aligned, start_from
 from postscope.indexing.clustering.base import Check, Clusterer, Clustering, Labels, unchecked
 from postscope.indexing.clustering.density import DensityClusterer
+from postscope.indexing.clustering.fences import Fences, fence
+from postscope.indexing.clustering.languages import Codes, offsets, without
 from postscope.indexing.clustering.layout import PLANE, Layout, fuzzy_graph, lay_out, principal_start
 from postscope.indexing.clustering.neighbours import NEIGHBOURS, Distinct, NeighbourIndex, Neighbours, distinct
 from postscope.indexing.clustering.sampling import stratified
@@ -51,7 +54,9 @@ def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Res
     """
     spec, vectors = job.spec, job.vectors()
     chosen = stratified(job.strata(), spec.sample, seed=spec.seed) if spec.count else np.zeros(0, np.int64)
-    sample = np.ascontiguousarray(vectors[chosen]) if len(chosen) < spec.count else np.asarray(vectors)
+    codes = job.languages()
+    apart = offsets(vectors, codes)
+    sample = without(np.asarray(vectors[chosen]), codes[chosen], apart)
     with ThreadPoolExecutor(2) as beside:
         # What lets others run (neighbours, layouts) goes on beside what does not (words).
         read = beside.submit(read_terms, job.posts())
@@ -60,7 +65,10 @@ def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Res
         plane = beside.submit(_plane, sample, known, job.layout()[chosen], spec.seed)
         clustering = clusterer.cluster(sample, min_size=spec.min_size, seed=spec.seed, check=check, known=known)
         check("map", 0.0)
-        labels, parts, strengths, spots = _all(vectors, sample, chosen, clustering, plane.result(), check)
+        labels, parts, strengths, spots = _all(
+            lambda part: without(np.asarray(vectors[part]), codes[part], apart),
+            spec.count, sample, chosen, clustering, plane.result(), check,
+        )  # fmt: skip
         check("words", 0.0)
         terms = read.result()
     layers = _layers(labels, parts, clustering)
@@ -68,7 +76,7 @@ def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Res
     words = _words(terms, layers)
     texts = _Texts(job)
     found = {
-        name: _describe(vectors, of_post, parents, centres[name], words[name], texts, spec.examples)
+        name: _describe(vectors, of_post, parents, centres[name], words[name], texts, codes, spec.examples)
         for name, (of_post, parents) in layers.items()
     }
     check("words", 1.0)
@@ -110,10 +118,15 @@ def _plane(sample: Vectors, known: Distinct, earlier: Layout, seed: int) -> Layo
 
 
 def _all(
-    vectors: Vectors, sample: Vectors, chosen: npt.NDArray[np.int64], found: Clustering, places: Layout, check: Check
+    vectors_of: Callable[[npt.NDArray[np.int64]], Vectors],
+    count: int,
+    sample: Vectors,
+    chosen: npt.NDArray[np.int64],
+    found: Clustering,
+    places: Layout,
+    check: Check,
 ) -> tuple[Labels, Labels, npt.NDArray[np.float32], Layout]:
     """Labels, sub-labels, strengths and places of every post: the sample's own, the rest by their neighbours' vote."""
-    count = len(vectors)
     labels, parts = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
     strengths, spots = np.zeros(count, np.float32), np.zeros((count, 2), np.float32)
     labels[chosen], parts[chosen] = found.labels, found.parts
@@ -121,12 +134,15 @@ def _all(
     rest = np.setdiff1d(np.arange(count), chosen, assume_unique=True)
     if not len(rest):
         return labels, parts, strengths, spots
-    index = NeighbourIndex(sample)
+    index, fences = NeighbourIndex(sample), Fences.around(sample, found.labels, found.count)
     owners = {int(part): int(label) for part, label in zip(found.parts, found.labels, strict=True) if part >= 0}
     for start in range(0, len(rest), SLICE):
         part = rest[start : start + SLICE]
-        near = index.nearest(np.asarray(vectors[part]), VOTERS)
-        labels[part], strengths[part] = vote(near, found.labels, clusters=found.count)
+        own = vectors_of(part)
+        near = index.nearest(own, VOTERS)
+        voted, strengths[part] = vote(near, found.labels, clusters=found.count)
+        labels[part] = fences.keep(own, voted)
+        strengths[part] *= labels[part] >= 0
         sub, _ = vote(near, found.parts)
         parts[part] = [
             s if owners.get(s) == t else -1 for s, t in zip(sub.tolist(), labels[part].tolist(), strict=True)
@@ -196,6 +212,7 @@ def _describe(
     centres: Vectors,
     words: list[list[dict[str, object]]],
     texts: _Texts,
+    codes: Codes,
     examples: int,
 ) -> list[Found]:
     order = np.argsort(of_post, kind="stable")
@@ -205,13 +222,23 @@ def _describe(
         members = np.sort(order[bounds[number] : bounds[number + 1]])
         mine = np.asarray(vectors[members])
         cosines = mine @ centres[number]
-        reach = float(np.quantile(cosines, REACHED)) if len(cosines) else 1.0
+        reach = _reach(cosines, codes[members])
+        floor = fence(cosines)
         # More than are shown, since some may turn out to say the same in other words than vectors see.
         picked = representatives(mine, centres[number], examples * 3)
         kept = without_repeats([texts(int(members[place])) for place in picked], examples)
         shown = [int(members[picked[place]]) for place in kept]
-        found.append(Found(parent, len(members), [dict(word) for word in words[number]], shown, reach))
+        found.append(Found(parent, len(members), [dict(word) for word in words[number]], shown, reach, floor))
     return found
+
+
+def _reach(cosines: npt.NDArray[np.float32], codes: Codes) -> float:
+    """Of the posts in the language that most of a topic is in: the others lie apart from its centre for that alone."""
+    if not len(cosines):
+        return 1.0
+    spoken = codes[codes >= 0]
+    mine = codes == np.bincount(spoken).argmax() if len(spoken) else np.ones(len(codes), bool)
+    return float(np.quantile(cosines[mine], REACHED))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -71,6 +71,8 @@ class JobWriter:
         self._layout: BinaryIO = (folder / "layout.f32").open("wb")
         self._strata: BinaryIO = (folder / "strata.i64").open("wb")
         self._groups: BinaryIO = (folder / "groups.i64").open("wb")
+        self._languages: BinaryIO = (folder / "languages.i32").open("wb")
+        self._codes: dict[str, int] = {}
         self._posts: TextIO = (folder / "posts.jsonl").open("w", encoding="utf-8")
 
     def add(self, ids: Sequence[UUID], vectors: Vectors, posts: Sequence[PostLine], layout: Layout) -> None:
@@ -79,6 +81,7 @@ class JobWriter:
         self._ids.write(b"".join(post_id.bytes for post_id in ids))
         self._layout.write(np.ascontiguousarray(layout, np.float32).tobytes())
         self._strata.write(np.array([post.stratum for post in posts], np.int64).tobytes())
+        self._languages.write(np.array([self._code(post) for post in posts], np.int32).tobytes())
         self._groups.write(np.array([post.group for post in posts], np.int64).tobytes())
         for post in posts:
             self._posts.write(json.dumps(astuple(post)) + "\n")
@@ -86,9 +89,15 @@ class JobWriter:
 
     def close(self, spec: JobSpec) -> None:
         """Nothing more comes; this is what is asked."""
-        for file in (self._vectors, self._ids, self._layout, self._strata, self._groups, self._posts):
+        arrays = (self._vectors, self._ids, self._layout, self._strata, self._groups, self._languages)
+        for file in (*arrays, self._posts):
             file.close()
         (self.folder / "job.json").write_text(json.dumps(asdict(spec)), encoding="utf-8")
+
+    def _code(self, post: PostLine) -> int:
+        if post.language is None or not post.text.strip():
+            return -1
+        return self._codes.setdefault(post.language, len(self._codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,10 @@ class Job:
     def strata(self) -> npt.NDArray[np.int64]:
         """(count,) the stratum of each post."""
         return np.fromfile(self.folder / "strata.i64", np.int64)
+
+    def languages(self) -> npt.NDArray[np.int32]:
+        """(count,) a number for the language of each post's words; -1 where it has none or is not known."""
+        return np.fromfile(self.folder / "languages.i32", np.int32)
 
     def ids(self) -> list[UUID]:
         """In the order of everything else."""
@@ -156,7 +169,8 @@ class Found:
         size: its posts.
         keywords: ``[{"word", "weight", "language"}]``.
         examples: places of posts that stand for it.
-        reach: cosine with its centre that nearly all of its posts have.
+        reach: cosine with its centre that nearly all of its posts in its main language have.
+        floor: cosine with its centre below which a post is far off from all that are in it.
     """
 
     parent: int | None
@@ -164,6 +178,7 @@ class Found:
     keywords: list[dict[str, Any]]
     examples: list[int]
     reach: float
+    floor: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
