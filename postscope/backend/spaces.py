@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from postscope.backend import work
@@ -34,27 +32,10 @@ IndexInto = Callable[[Sequence[uuid.UUID]], None]
 """Writes the points of these posts, as they are now, into the collection that is being built."""
 
 SWITCH = "space.switch"
-"""The kind of the run that embeds every post anew; of these one at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpaceStatus:
-    """A space as a person wants to see it. ``points`` is None where its collection is gone."""
-
-    id: str
-    encoder: str
-    state: str
-    dim: int
-    collection: str
-    layout: int
-    aliased: bool
-    points: int | None
-    posts: int
-    backfilled: int
-    backfill_finished_at: datetime | None
-    created_at: datetime
-    switched_at: datetime | None
-    audit: dict[str, Any] | None
+ROLLBACK = "space.rollback"
+DROP = "space.drop_previous"
+"""Kinds of the runs that embed every post anew, go back, and give up the way back. Of all these one at a time, for
+which ``SWITCH`` is their common claim."""
 
 
 class Spaces:
@@ -65,33 +46,6 @@ class Spaces:
         self._store = store
         self._alias = alias
         self._clock = clock
-
-    def status(self) -> list[SpaceStatus]:
-        """Every space that was ever used, the oldest first."""
-        with self._database.session() as session:
-            rows = list(session.scalars(select(SpaceRow).order_by(SpaceRow.created_at, SpaceRow.id)))
-            posts = session.scalar(select(func.count()).select_from(Post)) or 0
-        there = set(self._store.collections())
-        aliased = self._store.resolve(self._alias)
-        return [
-            SpaceStatus(
-                id=row.id,
-                encoder=row.encoder["name"],
-                state=row.state,
-                dim=row.dim,
-                collection=row.collection,
-                layout=row.layout,
-                aliased=row.collection == aliased,
-                points=self._store.count(row.collection) if row.collection in there else None,
-                posts=posts,
-                backfilled=row.backfill_done,
-                backfill_finished_at=row.backfill_finished_at,
-                created_at=row.created_at,
-                switched_at=row.switched_at,
-                audit=row.audit,
-            )
-            for row in rows
-        ]
 
     def begin(self, space: Space, encoder: EncoderSettings, *, collection: str, layout: int) -> SpaceRow:
         """Start to build a space, or go on with it. From the commit on, workers write to its collection too.

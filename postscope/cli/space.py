@@ -8,10 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from postscope.backend.runtime import ALIAS, Runtime
 from postscope.backend.settings import load_settings
-from postscope.backend.spaces import SWITCH, SpaceStatus
+from postscope.backend.space_status import SpaceStatus, space_statuses
+from postscope.backend.spaces import DROP, ROLLBACK, SWITCH
 from postscope.cli import process, runs
-from postscope.workers import respace
+from postscope.indexing.stores.base import StoreBusy, VectorStore
 
 app = typer.Typer(no_args_is_help=True, help="Vector spaces.")
 out = Console()
@@ -21,14 +23,16 @@ out = Console()
 def status() -> None:
     """Every space, its collection and how far it has come."""
     with process.opened(load_settings()) as runtime:
-        process.prepare_space(runtime)
-        rows = respace.spaces_of(runtime).status()
+        store = _own_store(runtime)
+        rows = space_statuses(runtime.database, store, ALIAS)
     names = [field.name for field in fields(SpaceStatus)]
     for row in rows:
         table = Table(show_header=False, title=row.id)
         for name in names[1:]:
             table.add_row(name, str(getattr(row, name)))
         out.print(table)
+    if store is None:
+        out.print("A server has the vectors open: GET /v1/space tells its points too.")
 
 
 @app.command()
@@ -49,15 +53,24 @@ def switch(encoder: str | None = typer.Option(None, help="by default the encoder
 
 @app.command()
 def rollback() -> None:
-    """Make the previous space live again."""
+    """Make the previous space live again. While a server runs, it does so."""
     with process.opened(load_settings()) as runtime:
-        row = respace.rollback(runtime)
-    out.print(f"live now: {row.id}", markup=False)
+        run = runs.perform(runtime, ROLLBACK, {}, readers=[], exclusive=SWITCH)
+    out.print(f"live now: {(run.result or {})['live']}", markup=False)
 
 
 @app.command("drop-previous")
 def drop_previous() -> None:
-    """Remove what was kept for a rollback."""
+    """Remove what was kept for a rollback. While a server runs, it does so."""
     with process.opened(load_settings()) as runtime:
-        for collection in respace.spaces_of(runtime).drop_previous():
-            out.print(f"removed {collection}", markup=False)
+        run = runs.perform(runtime, DROP, {}, readers=[], exclusive=SWITCH)
+    for collection in (run.result or {})["removed"]:
+        out.print(f"removed {collection}", markup=False)
+
+
+def _own_store(runtime: Runtime) -> VectorStore | None:
+    try:
+        process.prepare_space(runtime)
+    except StoreBusy:
+        return None
+    return runtime.store

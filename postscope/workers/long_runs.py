@@ -13,7 +13,7 @@ from postscope.backend.banks import retro, vectors
 from postscope.backend.errors import PostscopeError
 from postscope.backend.runs import RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
-from postscope.backend.spaces import SWITCH
+from postscope.backend.spaces import DROP, ROLLBACK, SWITCH
 from postscope.backend.topics import requests as topics
 from postscope.workers import duplicates, head_training, head_upkeep, trend_sweep
 from postscope.workers.bank_retro import sweep_history
@@ -22,7 +22,7 @@ from postscope.workers.discovering import discover_topics
 from postscope.workers.head_training import train_head
 from postscope.workers.head_upkeep import watch_heads
 from postscope.workers.names import worker_name
-from postscope.workers.respace import switch_space
+from postscope.workers.respace import drop_previous, roll_back, switch_space
 from postscope.workers.run_context import RunContext, Runner
 from postscope.workers.tagging import apply_taxonomy, calibrate_taxonomy
 
@@ -41,6 +41,8 @@ RUNNERS: Mapping[str, Runner] = {
     "tags.calibrate": calibrate_taxonomy,
     trend_sweep.KIND: trend_sweep.sweep_topics,
     SWITCH: switch_space,
+    ROLLBACK: roll_back,
+    DROP: drop_previous,
 }
 """By kind of run."""
 

@@ -133,6 +133,16 @@ def rollback(runtime: Runtime) -> SpaceRow:
     return row
 
 
+def roll_back(runtime: Runtime, _context: RunContext) -> dict[str, Any]:
+    """The same as a run, in the process that owns the store."""
+    return {"live": rollback(runtime).id}
+
+
+def drop_previous(runtime: Runtime, _context: RunContext) -> dict[str, Any]:
+    """Remove what was kept for a rollback, as a run."""
+    return {"removed": spaces_of(runtime).drop_previous()}
+
+
 def index_into_space(runtime: Runtime, model: SpaceModel, ids: Sequence[UUID]) -> None:
     """Write the points of these posts into one space.
 

@@ -19,7 +19,8 @@ from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.runtime import ALIAS, Runtime
 from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.settings import Settings
-from postscope.backend.spaces import SWITCH
+from postscope.backend.space_status import space_statuses
+from postscope.backend.spaces import DROP, ROLLBACK, SWITCH
 from postscope.backend.tables import Post, Run, SpaceRow
 from postscope.backend.work import Stage
 from postscope.indexing.stores.base import StoreUnavailable
@@ -118,7 +119,7 @@ def live(runtime: Runtime) -> str:
 
 
 def states(runtime: Runtime) -> dict[str, str]:
-    return {space.encoder: space.state for space in respace.spaces_of(runtime).status()}
+    return {space.encoder: space.state for space in space_statuses(runtime.database, runtime.store, ALIAS)}
 
 
 def same_as_fresh(runtime: Runtime, post_id: uuid.UUID) -> bool:
@@ -148,7 +149,7 @@ def after(steps: int) -> Callable[[], bool]:
 
 def test_the_first_start_makes_the_live_space(site: Site) -> None:
     runtime = site.start()
-    [space] = respace.spaces_of(runtime).status()
+    [space] = space_statuses(runtime.database, runtime.store, ALIAS)
     assert (space.state, space.dim, space.aliased, space.points, space.posts) == ("live", 16, True, 0, 0)
     assert live(site.start()) == space.id
 
@@ -446,6 +447,37 @@ def test_a_run_switches_while_the_process_serves(site: Site) -> None:
     assert run.result["audit"]["passed"]
     assert runtime.live.encoder.space.dim == DIMS["bundled-en"]
     assert points(runtime, live(runtime)) == set(ids)
+
+
+def asked(runtime: Runtime, kind: str) -> Run:
+    with runtime.database.session() as session:
+        run_id = runs.start(session, kind, {}, actor="ada", readers=(), now=runtime.clock(), exclusive=SWITCH).id
+    work_runs(runtime)
+    return seen(runtime, run_id)
+
+
+def test_runs_go_back_and_give_up_the_way_back(site: Site) -> None:
+    runtime = site.start()
+    filled(runtime)
+    before = live(runtime)
+    switch_run(runtime, "bundled-en")
+    work_runs(runtime)
+    assert live(runtime) != before
+    back = asked(runtime, ROLLBACK)
+    assert (back.state, back.result) == ("done", {"live": runtime.live.encoder.space.id})
+    assert live(runtime) == before
+    dropped = asked(runtime, DROP)
+    assert dropped.result is not None
+    assert len(dropped.result["removed"]) == 1
+    none = asked(runtime, ROLLBACK)
+    assert (none.state, none.error_code) == ("failed", "not_found")
+
+
+def test_what_another_process_owns_is_not_told(site: Site) -> None:
+    runtime = site.start()
+    filled(runtime)
+    [row] = space_statuses(runtime.database, None, ALIAS)
+    assert (row.state, row.posts, row.points, row.aliased) == ("live", 10, None, None)
 
 
 def test_a_switch_that_is_stopped_goes_on_and_one_that_is_cancelled_leaves_nothing(
