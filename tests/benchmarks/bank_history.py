@@ -43,7 +43,7 @@ def through_history(runtime: Runtime, posts: int, sizes: Sequence[int]) -> None:
     print(f"{posts} posts with a picture each; sweeps that write matches")
     for kind, made in (("PDQ hashes", _hashes), ("uploads", lambda count: _uploads(pictures, count))):
         for size in sizes:
-            bank = _bank(runtime, made(size))  # type: ignore[operator]
+            bank = _bank(runtime, made(size))
             seconds, result = _sweep(runtime, bank)
             print(f"{size:6,} {kind:10}: {posts / seconds:8,.1f} posts/s  {result['new_matches']} matches", flush=True)
             with runtime.database.session() as session:

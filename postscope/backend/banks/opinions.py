@@ -27,9 +27,11 @@ from postscope.indexing.zero_shot import Examples, LabelSpace, PostBatch
 
 TAXONOMY: Final = "moderation"
 """The taxonomy that replaces the tags below, where there is one of this name."""
-THRESHOLD: Final = 0.1
-"""Of our own prompts, whose probabilities are small: of 300 tweets of TweetEval's test of offence, abuse or hate reach
-it on 1.5% of the inoffensive ones. They rank better than they decide: see docs/decisions/0045."""
+THRESHOLDS: Final = {"bundled": 0.3, "bundled-en": 0.085}
+"""Of our own prompts, by the name of the space. On tweets that are not offensive (of TweetEval's training part) one in
+twenty is given any tag. They rank better than they decide: see docs/benchmarks.md."""
+THRESHOLD: Final = 0.3
+"""In any other space."""
 
 PROMPTS: Final = {
     "spam": (
@@ -41,6 +43,11 @@ PROMPTS: Final = {
         "an insult that calls somebody an idiot, a loser or a piece of trash",
         "a message that bullies, threatens and humiliates a person",
         "shut up, you are disgusting and everybody hates you",
+        "you are such an idiot",
+        "what a bunch of stupid liars",
+        "this piece of shit should shut the fuck up",
+        "she is a disgusting bitch",
+        "you people are sick losers",
     ),
     "hate": (
         "hatred of people because of their race, religion, origin or sexuality",
@@ -68,6 +75,13 @@ BACKGROUND: Final = (
     "news about politics, sport or technology",
     "a photo of a landscape, an animal or a thing",
     "a friendly conversation",
+    "a strong opinion about politicians, parties and laws",
+    "a complaint about a company, a product or bad service",
+    "people joke, tease and laugh together",
+    "praise, thanks and love for somebody",
+    "a question to somebody and an answer",
+    "a link to an article with a short remark",
+    "a fan writes about a series, a song or a match",
 )
 
 
@@ -160,7 +174,7 @@ def _built_in(runtime: Runtime, model: SpaceModel) -> Labeller:
         made = make(runtime, model, spoken, BACKGROUND)
     labeller = Labeller(
         LabelSpace.of(made.labels, dict.fromkeys(made.labels, made.background), model.calibration),
-        np.full(len(PROMPTS), THRESHOLD, np.float32),
+        np.full(len(PROMPTS), THRESHOLDS.get(model.encoder.space.name, THRESHOLD), np.float32),
         np.full(len(PROMPTS), -1, np.intp),
     )
     runtime.taggers.put(key, labeller)
