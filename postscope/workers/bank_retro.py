@@ -123,7 +123,7 @@ class _Sweep:
     def result(self) -> dict[str, Any]:
         """At the end what was narrowed or switched off lets go of the posts that it matched before."""
         self.state.matches += self._let_go()
-        return {**self._told(), "posts": self.state.posts, "new_matches": self.state.matches}
+        return {**self._told(), "checked_again": self.state.posts, "new_matches": self.state.matches}
 
     def _kept(self) -> dict[str, Any] | None:
         return self._context.checkpoint

@@ -91,7 +91,7 @@ def retro_match(runtime: Runtime, posts: int) -> None:
         with runtime.database.session() as session:
             told = session.execute(text("SELECT state, result FROM runs WHERE id = :id"), {"id": run_id}).one()
         assert told.state == "done", told
-        result = {name: told.result[name] for name in ("fingerprints", "posts")}
+        result = {name: told.result[name] for name in ("fingerprints", "posts", "new_matches") if name in told.result}
         print(f"{'dry run' if dry_run else 'retro-match'}: {posts / seconds:8,.0f} posts/s  {result}")
 
 

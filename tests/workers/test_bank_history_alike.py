@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from postscope.backend.auth import Role
 from postscope.backend.banks import changes
 from postscope.backend.runs import LEASE_SECONDS, reclaim
 from postscope.backend.tables import BankMatch, BankVector
@@ -97,10 +98,12 @@ def test_look_alikes_of_history_are_found_and_are_no_copies(banks: BankDesk, few
     near, far = history(banks)
     bank, _ = entry(banks)
     result = swept(banks, bank, dry_run=False)
-    assert (result["posts"], result["new_matches"]) == (4, 4)
+    assert (result["checked_again"], result["new_matches"]) == (4, 4)
     assert alike(banks, near + far) == near
     told = banks.verdict(UUID(near[0]))
     assert (told["verdict"], told["copies"], told["look_alike_verdict"]) == ("no_match", [], "match")
+    hidden = banks.verdict(UUID(near[0]), Role.ANALYST)
+    assert (hidden["look_alikes"], hidden["withheld"], hidden["look_alike_verdict"]) == ([], 1, "match")
     assert swept(banks, bank, dry_run=False)["new_matches"] == 0
 
 

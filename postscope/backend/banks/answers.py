@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -95,7 +95,11 @@ def of_post(session: Session, post_id: UUID, caller: Caller) -> ModerationOut:
     return ModerationOut(
         post_id=post_id,
         verdict=check.verdict if check else "could_not_check",
-        look_alike_verdict=_look_alike_verdict(told, check.unlooked if check else 0, checked=check is not None),
+        look_alike_verdict=_look_alike_verdict(
+            (row[0].tier for row in rows if not row[1].harmless and row[0].suppressed_by is None),
+            check.unlooked if check else 0,
+            checked=check is not None,
+        ),
         look_alikes_unchecked=check.unlooked if check else 0,
         current=check is not None and check.version == post.version,
         checked_at=check.checked_at if check else None,
@@ -144,7 +148,11 @@ def of_content(session: Session, judged: Judged, caller: Caller, *, now: datetim
     return ModerationOut(
         post_id=None,
         verdict=judged.verdict,
-        look_alike_verdict=_look_alike_verdict(told, judged.unlooked, checked=True),
+        look_alike_verdict=_look_alike_verdict(
+            (one.found.tier for one in judged.matches if not one.bank.harmless and one.suppressed_by is None),
+            judged.unlooked,
+            checked=True,
+        ),
         look_alikes_unchecked=judged.unlooked,
         current=True,
         checked_at=now,
@@ -187,8 +195,9 @@ def of_hits(session: Session, ids: Sequence[UUID], caller: Caller) -> Mapping[UU
     }
 
 
-def _look_alike_verdict(told: Sequence[tuple[str, MatchOut]], unlooked: int, *, checked: bool) -> Verdict:
-    if any(tier == "look_alike" and not match.harmless and match.suppressed_by is None for tier, match in told):
+def _look_alike_verdict(tiers: Iterable[str], unlooked: int, *, checked: bool) -> Verdict:
+    """Of the matches that count, those in banks that the caller may not see among them, as for the verdict."""
+    if "look_alike" in tiers:
         return "match"
     return "no_match" if checked and not unlooked else "could_not_check"
 

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from postscope.backend.auth import Role
 from postscope.indexing.known.signals import check_thresholds
@@ -38,11 +47,12 @@ class _Model(BaseModel):
 class _Thresholds(_Model):
     thresholds: Annotated[Thresholds, Field(max_length=10)] = Field({}, description=_THRESHOLDS_HELP)
 
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        for kind, reason in check_thresholds(self.thresholds or {}):
-            raise ValueError(f"thresholds.{kind}: {reason}")
-        return self
+    @field_validator("thresholds")
+    @classmethod
+    def _sound(cls, given: dict[str, float] | None) -> dict[str, float] | None:
+        for kind, reason in check_thresholds(given or {}):
+            raise ValueError(f"{kind}: {reason}")
+        return given
 
 
 class BankIn(_Model):

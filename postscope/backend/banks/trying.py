@@ -51,7 +51,9 @@ class Tried:
         for post_id, matches in found.items():
             if post_id not in self.copies:
                 best = matches[0]
-                told = _told(post_id, best.entry, best.kind, best.part, best.score) | {"distance": best.distance}
+                told = _told(post_id, best.entry, best.kind, best.part, best.score) | {
+                    "distance": round(best.distance, 4)
+                }
                 self.examples = sorted([*self.examples, told], key=_best_first)[:EXAMPLES]
             self.copies.setdefault(post_id, set()).update(match.entry for match in matches)
 
