@@ -14,6 +14,7 @@ from postscope.backend import audit
 from postscope.backend.errors import Conflict
 from postscope.backend.heads import comparing, definitions, registry, tracking
 from postscope.backend.heads.learning import Lesson, lesson
+from postscope.backend.heads.naming import label_names
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadVersion
 from postscope.indexing.heads.drift import Reference
@@ -40,8 +41,11 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     found = lesson(runtime, head)
     task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
     space = runtime.live.encoder.space.id
+    names = label_names(runtime, head, found.labels, len(found.ids))
     try:
-        trained = train(found.posts, found.targets, found.labels, task, space=space, seed=SEED, tell=context.report)
+        trained = train(
+            found.posts, found.targets, found.labels, task, space=space, seed=SEED, tell=context.report, names=names
+        )
     except TooFewLabels as error:
         raise Conflict(f"the head {name!r} cannot be trained: {error}", code="too_few_labels") from error
     number = _keep(runtime, head, found, trained, space, cause, context.actor)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +19,7 @@ from postscope.indexing.heads.features import Floats, Metadata, PostFeatures
 from postscope.indexing.heads.head import HeadUnreadable, TrainedHead, calibrated
 from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, f_beta, label_measures
 from postscope.indexing.heads.metadata import MetadataEncoder
+from postscope.indexing.heads.named import LabelNames
 from postscope.indexing.heads.splits import folds, hold_out
 from postscope.indexing.heads.training import TooFewLabels, judge, train
 
@@ -70,6 +74,52 @@ def test_classes_are_learned_and_judged_on_posts_that_were_held_out() -> None:
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(150))
     tried = {item["recipe"].split(" on ")[1].split(",")[0] for item in trained.report["compared"]}
     assert {"fused", "words"} <= tried
+
+
+def test_names_help_where_little_was_judged_and_wrong_ones_are_left_out() -> None:
+    source = rng()
+    few, targets = classes(source, 30)
+    few = replace(few, text=few.text + source.normal(scale=0.6, size=few.text.shape).astype(np.float32))
+    few = replace(few, fused=few.text)
+    many, wanted = classes(source, 600)
+    towards = np.eye(3, DIM, dtype=np.float32)
+    names = ["a", "b", "c"]
+
+    def learned(called: LabelNames | None) -> tuple[float, str]:
+        trained = train(few, targets, names, "classes", space="s", seed=1, tell=silent, names=called)
+        return judge(trained.head, many, wanted)["macro_f1"], trained.report["recipe"]
+
+    alone, _ = learned(None)
+    helped, recipe = learned(LabelNames(names, towards, towards))
+    misled, _ = learned(LabelNames(names, np.roll(towards, 1, axis=0), towards))
+    assert "names as examples" in recipe
+    assert helped > alone
+    assert misled > 0.6 * alone
+
+
+def test_names_stand_for_images_and_for_tags() -> None:
+    source = rng()
+    truth = np.eye(3)[np.arange(60) % 3]
+    some = posts(source, truth @ np.eye(3, DIM), media=[n % 2 == 0 for n in range(60)])
+    names = LabelNames(["a", "b", "c"], np.eye(3, DIM, dtype=np.float32), np.eye(3, DIM, dtype=np.float32))
+    grown, targets = names.added_to(some, truth, "tags")
+    assert (len(grown), targets.shape) == (60 + 2 * 3 * 16, (60 + 2 * 3 * 16, 3))
+    assert not (grown.has_text & grown.has_media).any(), "a name is a text, or stands where an image would"
+    trained = train(some, truth, ["a", "b", "c"], "tags", space="s", seed=1, tell=silent, names=names)
+    assert trained.report["held_out"]["macro_f1"] > 0.8
+
+
+def test_boosting_is_given_up_where_it_falls_behind_and_not_begun_with_few_posts() -> None:
+    few, targets = classes(rng(), 90)
+    report = train(few, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).report
+    assert not any("boosting" in item["recipe"] for item in report["compared"])
+    source = rng()
+    centres = np.eye(DIM)[np.arange(240) % 2]
+    noisy = posts(source, centres, spread=1.2)
+    report = train(noisy, np.arange(240.0) % 2, ["a", "b"], "classes", space="s", seed=1, tell=silent).report
+    boosted = [item for item in report["compared"] if "boosting" in item["recipe"]]
+    assert [item["whole"] for item in boosted] == [False]
+    assert all(item["whole"] for item in report["compared"] if item not in boosted)
 
 
 def test_the_same_data_gives_the_same_head() -> None:
@@ -164,6 +214,16 @@ def test_a_head_is_kept_and_read_again() -> None:
     assert judge(again, some, targets)["macro_f1"] > 0.9
 
 
+def test_a_head_of_an_earlier_release_is_read() -> None:
+    some, targets = classes(rng(), 60)
+    head = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).head
+    kept = skops.io.loads(head.dumps())
+    header = json.loads(kept["header"])
+    header["recipe"] = header["recipe"][:4]  # as it was before names were examples
+    again = TrainedHead.loads(skops.io.dumps(kept | {"header": json.dumps(header)}))
+    assert np.allclose(again.predict(some), head.predict(some))
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), pickle.dumps({"header": "{}"})])
 def test_bytes_that_are_no_head_are_refused(data: bytes) -> None:
     with pytest.raises(HeadUnreadable):
@@ -171,8 +231,6 @@ def test_bytes_that_are_no_head_are_refused(data: bytes) -> None:
 
 
 def test_types_that_a_head_does_not_have_are_refused_before_anything_is_built() -> None:
-    import skops.io
-
     class Stranger:
         def __init__(self) -> None:
             self.value = 1
@@ -182,6 +240,7 @@ def test_types_that_a_head_does_not_have_are_refused_before_anything_is_built() 
         TrainedHead.loads(skops.io.dumps({"header": "{}", "parts": [Stranger()]}))
 
 
+@pytest.mark.filterwarnings("error")
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 6)), min_size=2, max_size=60))
 def test_near_copies_never_straddle(rows: list[tuple[float, int]]) -> None:
     times, groups = np.array([t for t, _ in rows]), np.array([g for _, g in rows])
@@ -198,6 +257,17 @@ def test_by_time_the_past_predicts_the_future() -> None:
     kind, found = folds(times, np.arange(100), ["a", "b"] * 50, count=4, seed=1)
     assert kind == "time"
     assert all(times[fold.train].max() < times[fold.test].min() for fold in found)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rare", [1, 2, 5])
+def test_rare_strata_are_dealt_out_together(rare: int) -> None:
+    strata = ["common"] * 30 + [f"rare {n}" for n in range(rare)]
+    kind, found = folds(np.zeros(len(strata)), np.arange(len(strata)), strata, count=4, seed=1)
+    assert (kind, len(found)) == ("groups", 4)
+    assert sorted(np.concatenate([fold.test for fold in found]).tolist()) == list(range(len(strata)))
+    in_tests = [sum(strata[n] != "common" for n in fold.test) for fold in found]
+    assert max(in_tests) <= rare // 4 + 1
 
 
 def test_posts_of_one_moment_are_dealt_out_by_groups() -> None:

@@ -49,7 +49,7 @@ def load_features(
         pieces.append(features_of(posts, points, heard, counts, fields, runtime.live.encoder.space.dim))
     if not pieces:
         pieces = [features_of([], {}, {}, {}, fields, runtime.live.encoder.space.dim)]
-    return kept, _joined(pieces)
+    return kept, PostFeatures.joined(pieces)
 
 
 def features_of(
@@ -128,15 +128,3 @@ def _mean_media(posts: Sequence[Post], points: Mapping[uuid.UUID, Stored], dim: 
             mean: npt.NDArray[np.float32] = rows.mean(axis=0)
             made[n] = mean / max(float(np.linalg.norm(mean)), 1e-12)
     return made
-
-
-def _joined(pieces: Sequence[PostFeatures]) -> PostFeatures:
-    return PostFeatures(
-        [text for piece in pieces for text in piece.texts],
-        np.vstack([piece.text for piece in pieces]),
-        np.vstack([piece.media for piece in pieces]),
-        np.vstack([piece.fused for piece in pieces]),
-        [row for piece in pieces for row in piece.metadata],
-        np.concatenate([piece.times for piece in pieces]),
-        np.concatenate([piece.groups for piece in pieces]),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,12 +17,15 @@ from postscope.backend.heads.definitions import BUILT_IN
 from postscope.backend.heads.features import load_features
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, Label, Post
+from postscope.indexing.folds import copy_groups
 from postscope.indexing.heads.features import Floats, PostFeatures
 
 SETTLED = timedelta(hours=24)
 """A younger post may still gain likes: what it has now is not what it will have."""
 MOST = 100_000
 """Posts that one training takes: the newest."""
+COMPARED = 20_000
+"""Posts up to which each is compared with each, so that near-copies are found too; beyond, copies are equal words."""
 EVERY = "*"
 """The label of a judgement that says that a post has none of the labels that are not named."""
 
@@ -62,6 +65,8 @@ def lesson(runtime: Runtime, head: Head) -> Lesson:
     ids, posts = load_features(runtime, list(words), head.fields)
     if not ids:
         raise Conflict(f"the head {head.name!r} has nothing to learn from yet", code="no_labels")
+    if len(ids) <= COMPARED:
+        posts = replace(posts, groups=copy_groups(posts.fused, list(posts.texts)))
     targets = _targets(head, [words[post_id] for post_id in ids], labels)
     digest = hashlib.sha256(b"".join(post_id.bytes for post_id in ids) + targets.tobytes() + "\n".join(labels).encode())
     return Lesson(ids, posts, targets, labels, digest.digest())

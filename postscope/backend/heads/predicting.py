@@ -142,7 +142,7 @@ def features_for(
             raise Conflict(f"items.{n}: the post {item.post_id} is not here, or not indexed yet", code="not_indexed")
     fresh = [(n, item) for n, item in enumerate(items) if item.post_id is None]
     made, loose = _encoded(runtime, fresh, fields)
-    joined = _joined(posts, loose)
+    joined = PostFeatures.joined([posts, loose])
     order, ids = [], []
     ahead = 0
     for item in items:
@@ -195,18 +195,6 @@ def _post(item: PredictItem, text: str, now: datetime) -> Post:
         tags=[],
         metrics={},
         attributes=dict(item.metadata),
-    )
-
-
-def _joined(first: PostFeatures, second: PostFeatures) -> PostFeatures:
-    return PostFeatures(
-        [*first.texts, *second.texts],
-        np.vstack([first.text, second.text]),
-        np.vstack([first.media, second.media]),
-        np.vstack([first.fused, second.fused]),
-        [*first.metadata, *second.metadata],
-        np.concatenate([first.times, second.times]),
-        np.concatenate([first.groups, second.groups]),
     )
 
 

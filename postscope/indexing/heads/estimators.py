@@ -15,6 +15,11 @@ Task: TypeAlias = Literal["tags", "classes", "number"]
 """``tags``: any number of labels a post. ``classes``: one of several. ``number``: a quantity."""
 Kind: TypeAlias = Literal["linear", "boosting"]
 
+MOST_TREES = 2_400
+"""Of a boosting, which is what its time grows with: with many classes, each of which has a tree a round, there are
+fewer rounds."""
+ROUNDS = (20, 120)
+"""With fewer rounds than the first boosting has learned nothing; more than the second change nothing."""
 COMPONENTS = 48
 """Principal components that boosting sees of the vectors: trees split one column at a time, and vectors have many."""
 FEW_POSTS = 4_000
@@ -31,16 +36,18 @@ class Recipe:
         kind: ``linear`` (logistic or ridge regression) or ``boosting`` (histogram gradient boosting).
         strength: inverse of the regularisation of a linear model.
         balanced: rare classes weigh as much as frequent ones.
+        named: the labels' names are examples too.
     """
 
     fusion: Fusion
     kind: Kind = "linear"
     strength: float = 1.0
     balanced: bool = True
+    named: bool = False
 
     def name(self) -> str:
         """As a report shows it."""
-        weights = ", balanced" if self.balanced else ""
+        weights = (", balanced" if self.balanced else "") + (", names as examples" if self.named else "")
         return f"{self.kind} on {self.fusion}" + (f", C={self.strength:g}" if self.kind == "linear" else "") + weights
 
 
@@ -72,7 +79,7 @@ def fit_part(
     if recipe.kind == "boosting":
         components, centre = _principal(maker.dense(posts), len(posts.text[0]) if len(posts) else 0)
     matrix = _columns(maker, posts, components, centre)
-    model = _model(task, recipe, seed)
+    model = _model(task, recipe, seed, boosting_rounds(targets, task))
     from threadpoolctl import threadpool_limits
 
     # Threads that wait for each other cost more than they give while there is little to do.
@@ -121,12 +128,20 @@ def _principal(dense: Floats, dim: int) -> tuple[Floats, Floats]:
     return kept * signs[:, np.newaxis], centre
 
 
-def _model(task: Task, recipe: Recipe, seed: int) -> Any:
+def boosting_rounds(targets: Floats, task: Task) -> int:
+    """Rounds of boosting on these targets; 0 where there are so many labels that it would take too long."""
+    trees = 1 if task == "number" else targets.shape[1] if task == "tags" else max(1, len(np.unique(targets)))
+    fewest, most = ROUNDS
+    possible = MOST_TREES // max(1, trees)
+    return min(most, possible) if possible >= fewest else 0
+
+
+def _model(task: Task, recipe: Recipe, seed: int, rounds: int) -> Any:
     weight = "balanced" if recipe.balanced else None
     if recipe.kind == "boosting":
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        shape = {"max_iter": 120, "learning_rate": 0.08, "max_leaf_nodes": 15, "random_state": seed}
+        shape = {"max_iter": max(rounds, ROUNDS[0]), "learning_rate": 0.08, "max_leaf_nodes": 15, "random_state": seed}
         if task == "number":
             return HistGradientBoostingRegressor(**shape)
         model: Any = HistGradientBoostingClassifier(**shape, class_weight=weight)

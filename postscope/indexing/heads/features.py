@@ -53,6 +53,19 @@ class PostFeatures:
             self.groups[rows],
         )
 
+    @classmethod
+    def joined(cls, pieces: Sequence[PostFeatures]) -> PostFeatures:
+        """One after the other; of one piece or more."""
+        return cls(
+            [text for piece in pieces for text in piece.texts],
+            np.vstack([piece.text for piece in pieces]),
+            np.vstack([piece.media for piece in pieces]),
+            np.vstack([piece.fused for piece in pieces]),
+            [row for piece in pieces for row in piece.metadata],
+            np.concatenate([piece.times for piece in pieces]),
+            np.concatenate([piece.groups for piece in pieces]),
+        )
+
     @property
     def has_text(self) -> npt.NDArray[np.bool_]:
         """Shape (n,)."""

@@ -12,6 +12,7 @@ from postscope.indexing.heads.estimators import FittedPart, Recipe, Task, fit_pa
 from postscope.indexing.heads.features import Floats, PostFeatures
 from postscope.indexing.heads.inputs import InputMaker
 from postscope.indexing.heads.metadata import MetadataEncoder
+from postscope.indexing.heads.named import LabelNames
 
 FORMAT = 1
 
@@ -75,7 +76,7 @@ class TrainedHead:
             "task": self.task,
             "labels": list(self.labels),
             "thresholds": list(self.thresholds),
-            "recipe": [self.recipe.fusion, self.recipe.kind, self.recipe.strength, self.recipe.balanced],
+            "recipe": [getattr(self.recipe, name) for name in Recipe.__slots__],
             "calibration": [
                 list(self.calibration.slopes), list(self.calibration.offsets), self.calibration.low,
                 self.calibration.high,
@@ -111,16 +112,31 @@ class TrainedHead:
             raise HeadUnreadable(f"no readable head: {error}") from error
 
 
-def fit_parts(posts: PostFeatures, targets: Floats, task: Task, recipe: Recipe, seed: int) -> tuple[FittedPart, ...]:
-    """Fit what the recipe says; a part that no training post has gets no model."""
+def fit_parts(
+    posts: PostFeatures, targets: Floats, task: Task, recipe: Recipe, seed: int, names: LabelNames | None = None
+) -> tuple[FittedPart, ...]:
+    """Fit what the recipe says; a part that no training post has gets no model.
+
+    Args:
+        posts: n training posts.
+        targets: as ``fit_part`` takes them.
+        task: what is learned.
+        recipe: how; where it is ``named``, with the names as examples.
+        seed: of whatever is random.
+        names: of the labels.
+    """
+    # Columns are those of posts alone: names have no metadata, and their words are no measure of how rare words are.
+    known = posts
+    if recipe.named and names is not None:
+        posts, targets = names.added_to(posts, targets, task)
     if recipe.fusion != "late":
-        return (fit_part(posts, targets, task, recipe, InputMaker.fit(posts, recipe.fusion), seed),)
+        return (fit_part(posts, targets, task, recipe, InputMaker.fit(known, recipe.fusion), seed),)
     fitted = []
     for part, there in (("text", posts.has_text), ("media", posts.has_media)):
         rows = np.flatnonzero(there)
         if len(rows) and _learnable(targets[rows], task):
             some = posts.take(rows)
-            maker = InputMaker.fit(some, "late", "text" if part == "text" else "media")
+            maker = InputMaker.fit(known, "late", "text" if part == "text" else "media")
             fitted.append(fit_part(some, targets[rows], task, recipe, maker, seed))
     return tuple(fitted)
 
@@ -167,13 +183,12 @@ def _read(header: dict[str, Any], bodies: list[dict[str, Any]]) -> TrainedHead:
         )
         for (fusion, part, metadata), body in zip(header["parts"], bodies, strict=True)
     )
-    fusion, kind, strength, balanced = header["recipe"]
     slopes, offsets, low, high = header["calibration"]
     return TrainedHead(
         header["task"],
         tuple(header["labels"]),
         tuple(header["thresholds"]),
-        Recipe(fusion, kind, strength, balanced),
+        Recipe(*header["recipe"]),  # of older heads it is shorter
         parts,
         Calibration(tuple(slopes), tuple(offsets), low, high),
         header["space"],

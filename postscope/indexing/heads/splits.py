@@ -12,6 +12,8 @@ import numpy as np
 from postscope.indexing.heads.features import Floats, Indices
 
 SplitKind = Literal["time", "groups"]
+A_STRATUM = 5
+"""What is learned from less says nothing about what is learned from all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +48,8 @@ def folds(
     """Cross-validation: by time where time allows it, otherwise by groups.
 
     By time, each test block is predicted from all that came before it (rolling origin, Tashman 2000). That needs
-    every stratum in the first block; where labels are few or came all at once, groups are dealt out so that each
-    fold has its share of each stratum (stratified group k-fold).
+    every stratum in the first block, and ``A_STRATUM`` posts of each on average; where labels are few or came all at
+    once, groups are dealt out so that each fold has its share of each stratum (stratified group k-fold).
 
     Args:
         times: shape (n,).
@@ -58,7 +60,8 @@ def folds(
     """
     by_time = _rolling(times, groups, count)
     kinds = set(strata)
-    if by_time and all({strata[n] for n in fold.train} == kinds for fold in by_time):
+    enough = by_time and len(by_time[0].train) >= A_STRATUM * len(kinds)
+    if enough and all({strata[n] for n in fold.train} == kinds for fold in by_time):
         return "time", by_time
     return "groups", _stratified(groups, strata, count, seed)
 
@@ -81,7 +84,17 @@ def _stratified(groups: Indices, strata: Sequence[str], count: int, seed: int) -
         return []
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     places = np.zeros((len(groups), 1))
-    return [Fold(train, test) for train, test in splitter.split(places, list(strata), groups) if len(test)]
+    return [Fold(train, test) for train, test in splitter.split(places, _common(strata, count), groups) if len(test)]
+
+
+def _common(strata: Sequence[str], count: int) -> list[str]:
+    """What has fewer posts than there are folds cannot be in each of them: all such are one stratum, or, if they are
+    too few together, are dealt out with the most frequent one."""
+    sizes = Counter(strata)
+    rare = {stratum for stratum, size in sizes.items() if size < count}
+    most = max(sorted(sizes), key=lambda stratum: sizes[stratum])
+    into = "rare" if sum(sizes[stratum] for stratum in rare) >= count else most
+    return [f"in {into}" if stratum in rare or stratum == into else stratum for stratum in strata]
 
 
 def _groups_by_time(times: Floats, groups: Indices) -> list[int]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from postscope.indexing.heads.calibrating import fit_calibration
-from postscope.indexing.heads.estimators import Recipe, Task
+from postscope.indexing.heads.choosing import Problem, Tell, Tried, compare, thresholds_of
+from postscope.indexing.heads.estimators import Task
 from postscope.indexing.heads.features import Floats, Indices, PostFeatures
-from postscope.indexing.heads.head import TrainedHead, calibrated, fit_parts, raw_scores
-from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, MIN_POSITIVES, best_thresholds, measure
+from postscope.indexing.heads.head import TrainedHead, calibrated, fit_parts
+from postscope.indexing.heads.measures import MIN_POSITIVES, measure
+from postscope.indexing.heads.named import LabelNames
 from postscope.indexing.heads.splits import Fold, SplitKind, folds, hold_out
 
 HELD_OUT = 0.2
@@ -22,9 +24,6 @@ MIN_PER_LABEL = 3
 """A label with fewer posts than folds can be in cannot be learned or judged."""
 SELECT_FROM = 8_000
 """Posts, the newest, on which recipes are compared; the chosen one learns from all."""
-
-Tell = Callable[[int, int, str], None]
-"""How far it is: steps done, steps in all, and what is being done. May raise to end the training."""
 
 
 class TooFewLabels(ValueError):
@@ -50,16 +49,16 @@ class Trained:
     report: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tried:
-    recipe: Recipe
-    objective: float
-    raw: Floats
-    rows: Indices
-
-
 def train(
-    posts: PostFeatures, targets: Floats, labels: Sequence[str], task: Task, *, space: str, seed: int, tell: Tell
+    posts: PostFeatures,
+    targets: Floats,
+    labels: Sequence[str],
+    task: Task,
+    *,
+    space: str,
+    seed: int,
+    tell: Tell,
+    names: LabelNames | None = None,
 ) -> Trained:
     """Train a head.
 
@@ -72,6 +71,7 @@ def train(
         space: id of the space of the vectors.
         seed: of whatever is random.
         tell: hears how far it is.
+        names: of the labels, for a head with few posts; without, only posts are learned from.
 
     Raises:
         TooFewLabels: there are fewer than ``MIN_POSTS`` posts, or ``MIN_PER_LABEL`` of a label, or one class only.
@@ -83,15 +83,15 @@ def train(
     kind, parts = folds(some.times, some.groups, _strata(wanted, task), count=FOLDS, seed=seed)
     if not parts:
         raise TooFewLabels("all labelled posts are copies of each other")
-    tried = _compare(some, wanted, labels, task, parts, seed, tell)
-    best = max(tried, key=lambda item: item.objective)
+    helped = names if names is not None and LabelNames.of_use(len(labels), len(rows)) else None
+    tried, best = compare(Problem(some, wanted, labels, task, helped, seed), parts, tell)
     tell(len(tried), len(tried) + 2, "calibrating")
     calibration = fit_calibration(best.raw, wanted[best.rows], task)
     predictions = calibrated(best.raw, task, calibration)
-    thresholds = _thresholds(predictions, wanted[best.rows], task, len(labels))
+    thresholds = thresholds_of(predictions, wanted[best.rows], task)
 
     def fitted(chosen: Indices) -> TrainedHead:
-        made = fit_parts(posts.take(chosen), targets[chosen], task, best.recipe, seed)
+        made = fit_parts(posts.take(chosen), targets[chosen], task, best.recipe, seed, helped)
         return TrainedHead(task, tuple(labels), tuple(thresholds.tolist()), best.recipe, made, calibration, space)
 
     judged = fitted(split.train)
@@ -128,72 +128,6 @@ def _check(posts: PostFeatures, targets: Floats, labels: Sequence[str], task: Ta
             raise TooFewLabels(f"every post has the label {label!r}: nothing says what is not it")
 
 
-def _compare(
-    posts: PostFeatures, targets: Floats, labels: Sequence[str], task: Task, parts: list[Fold], seed: int, tell: Tell
-) -> list[_Tried]:
-    """First the ways to fuse, then how strongly to regularise the best of them."""
-    first = _first(posts, task)
-    steps = len(first) + 3
-    tried: list[_Tried] = []
-
-    def attempt(recipe: Recipe) -> None:
-        tell(len(tried), steps + 2, recipe.name())
-        tried.append(_try(posts, targets, labels, task, recipe, parts, seed))
-
-    for recipe in first:
-        attempt(recipe)
-    best = max((item for item in tried if item.recipe.kind == "linear"), key=lambda item: item.objective).recipe
-    for strength in (0.1, 10.0):
-        attempt(Recipe(best.fusion, "linear", strength, best.balanced))
-    if task != "number":
-        attempt(Recipe(best.fusion, "linear", 1.0, balanced=False))
-    return tried
-
-
-def _first(posts: PostFeatures, task: Task) -> list[Recipe]:
-    found = [Recipe("fused", balanced=task != "number")]
-    if posts.has_text.any():
-        found.append(Recipe("words", balanced=task != "number"))
-    if posts.has_media.any():
-        found.append(Recipe("parts", balanced=task != "number"))
-        if posts.has_text.any():
-            found.append(Recipe("late", balanced=task != "number"))
-    found.append(Recipe("parts" if posts.has_media.any() else "fused", "boosting", balanced=task != "number"))
-    return found
-
-
-def _try(
-    posts: PostFeatures,
-    targets: Floats,
-    labels: Sequence[str],
-    task: Task,
-    recipe: Recipe,
-    parts: list[Fold],
-    seed: int,
-) -> _Tried:
-    raws, rows = [], []
-    for fold in parts:
-        made = fit_parts(posts.take(fold.train), targets[fold.train], task, recipe, seed)
-        if made:
-            raws.append(raw_scores(made, posts.take(fold.test), task, len(labels)))
-            rows.append(fold.test)
-    if not raws:
-        return _Tried(recipe, -np.inf, np.zeros((0, len(labels))), np.zeros(0, np.int64))
-    raw, tested = np.vstack(raws), np.concatenate(rows)
-    wanted = targets[tested]
-    calibration = fit_calibration(raw, wanted, task)
-    predictions = calibrated(raw, task, calibration)
-    thresholds = _thresholds(predictions, wanted, task, len(labels))
-    found = measure(task, predictions, wanted, labels, thresholds)
-    return _Tried(recipe, float(found["objective"]), raw, tested)
-
-
-def _thresholds(predictions: Floats, targets: Floats, task: Task, width: int) -> Floats:
-    if task != "tags":
-        return np.full(width, DEFAULT_THRESHOLD)
-    return best_thresholds(predictions, targets.astype(bool))
-
-
 def _strata(targets: Floats, task: Task) -> list[str]:
     if task == "classes":
         return [str(int(value)) for value in targets]
@@ -205,8 +139,8 @@ def _strata(targets: Floats, task: Task) -> list[str]:
 
 
 def _report(
-    tried: list[_Tried],
-    best: _Tried,
+    tried: list[Tried],
+    best: Tried,
     kind: SplitKind,
     thresholds: Floats,
     targets: Floats,
@@ -218,7 +152,10 @@ def _report(
     report: dict[str, Any] = {
         "held_out": held,
         "validation": {"kind": kind, "folds": FOLDS, "objective": best.objective},
-        "compared": [{"recipe": item.recipe.name(), "objective": _finite(item.objective)} for item in compared],
+        "compared": [
+            {"recipe": item.recipe.name(), "objective": _finite(item.objective), "whole": item.whole}
+            for item in compared
+        ],
         "recipe": best.recipe.name(),
         "posts": len(targets),
     }
