@@ -13,8 +13,8 @@ from postscope.backend.models import SpaceModel
 from postscope.backend.runs import RunCancelled
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post, TaxonomyVersion
-from postscope.backend.tagging import taxonomies
-from postscope.backend.tagging.calibrating import calibrate
+from postscope.backend.tagging.calibrating import calibrate, recalibrated
+from postscope.backend.tagging.going_live import begin_applying, make_live
 from postscope.backend.tagging.taggers import Tagger, active, batch_of, tagger_of
 from postscope.backend.tagging.writing import FIELD, forget_tags, replace_tags
 from postscope.indexing.stores.base import Stored
@@ -52,11 +52,17 @@ def apply_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
 
     Nothing is encoded but the prompts: posts come with the vectors they are stored with. Posts that are indexed
     meanwhile get the labels as every new post does.
+
+    Params:
+        version_id: of the version.
+        cause: ``space`` after a switch of the space; then what was calibrated is calibrated again before.
     """
-    version_id = int(context.params["version_id"])
+    version_id = int((context.checkpoint or {}).get("version_id", context.params["version_id"]))
+    if context.params.get("cause") == "space":
+        version_id = recalibrated(runtime, version_id, actor=context.actor)
     model = runtime.live
     with runtime.database.session() as session:
-        version = taxonomies.begin_applying(session, version_id)
+        version = begin_applying(session, version_id)
         total = session.scalar(select(func.count()).where(Post.indexed_version.is_not(None))) or 0
     seen = (context.checkpoint or {}).get("posts", 0)
     try:
@@ -71,7 +77,9 @@ def apply_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         _take_back(runtime, version_id, context)
         raise
     with runtime.database.session() as session:
-        taxonomies.make_live(session, version_id, actor=context.actor, evidence=result, now=runtime.clock())
+        make_live(
+            session, version_id, space=model.encoder.space.id, actor=context.actor, evidence=result, now=runtime.clock()
+        )
     return result
 
 
@@ -87,7 +95,10 @@ def calibrate_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
 
 
 def _all_posts(runtime: Runtime, context: RunContext, model: SpaceModel, tagger: Tagger, total: int) -> dict[str, Any]:
-    so_far = context.checkpoint or {"after": None, "posts": 0, "labels": 0, "capped": 0}
+    which = {"version_id": tagger.version_id, "space": model.encoder.space.id}
+    so_far: dict[str, Any] = context.checkpoint or {}
+    if any(so_far.get(name) != value for name, value in which.items()):
+        so_far = {"after": None, "posts": 0, "labels": 0, "capped": 0}
     while True:
         after = UUID(so_far["after"]) if so_far["after"] else None
         with runtime.database.session() as session:
@@ -97,6 +108,7 @@ def _all_posts(runtime: Runtime, context: RunContext, model: SpaceModel, tagger:
         points = runtime.store.retrieve(model.collection, ids)
         given, more = _tag(runtime, model, [tagger], points)
         so_far = {
+            **which,
             "after": str(ids[-1]),
             "posts": so_far["posts"] + len(points),
             "labels": so_far["labels"] + given,

@@ -12,14 +12,15 @@ from postscope.backend import runs
 from postscope.backend.auth import Role
 from postscope.backend.errors import Invalid
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Label, Run
+from postscope.backend.tables import Label, Run, TaxonomyLabel
 from postscope.backend.tagging import asking, calibrating, judgements, taxonomies
 from postscope.backend.tagging.judgements import Judgement
 from postscope.backend.tagging.report_page import report_page
 from postscope.backend.work import Stage
 from postscope.workers.long_runs import work_runs
+from postscope.workers.maintain import sweep
 from tests.workers.conftest import Desk
-from tests.workers.test_tagging import NEWS, apply, define, payload
+from tests.workers.test_tagging import NEWS, apply, define, payload, pretend_another_space
 
 
 def calibrate(runtime: Runtime, number: int, name: str = "news") -> Run:
@@ -94,6 +95,30 @@ def test_a_version_that_was_applied_stays_and_the_next_one_has_the_thresholds(
         assert len(taxonomies.examples_of(session, made.id)) == 2
     apply(runtime, 2)
     assert "news@2/weather" in payload(desk, sixty[25])
+
+
+def test_in_another_space_a_calibration_is_made_again_from_what_people_said(
+    runtime: Runtime, desk: Desk, sixty: list[UUID]
+) -> None:
+    number = define(runtime)
+    judge(runtime, *(whole(id, *(["weather"] if 20 <= n < 40 else [])) for n, id in enumerate(sixty)))
+    calibrate(runtime, number)
+    apply(runtime, number)
+    pretend_another_space(runtime)
+    with runtime.database.session() as session:
+        for label in session.query(TaxonomyLabel).where(TaxonomyLabel.threshold_from == "fitted"):
+            label.threshold = 0.987
+    sweep(runtime)
+    assert work_runs(runtime) == 1
+    with runtime.database.session() as session:
+        live = taxonomies.get_version(session, "news")
+        assert (live.number, live.state, live.based_on, live.origin) == (2, "live", 1, "calibration")
+        assert live.calibration is not None
+        assert live.calibration["space"] == live.applied_space == runtime.live.encoder.space.id
+        assert all(label.threshold != 0.987 for label in taxonomies.labels_of(session, live.id))
+    assert "news@2/weather" in payload(desk, sixty[25])
+    sweep(runtime)
+    assert work_runs(runtime) == 0
 
 
 def test_one_class_only_fits_nothing_and_says_so(runtime: Runtime, sixty: list[UUID]) -> None:

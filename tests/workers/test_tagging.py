@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import pytest
+from PIL import Image
 
 from postscope.backend import audit, runs
 from postscope.backend.auth import Role
+from postscope.backend.blobs import BlobError
 from postscope.backend.errors import Conflict, Invalid
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
-from postscope.backend.tables import Run
+from postscope.backend.tables import Run, TaxonomyVersion
 from postscope.backend.tagging import reading_tags, taxonomies
 from postscope.backend.tagging.adhoc import TagRequest, tag
 from postscope.backend.tagging.definitions import TaxonomyIn
+from postscope.backend.tagging.going_live import stale
 from postscope.backend.trends.requests import TimelineQuery
 from postscope.backend.trends.timelines import read_timeline
+from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.workers import tagging
 from postscope.workers.long_runs import work_runs
+from postscope.workers.maintain import sweep
+from tests.conftest import SetClock
 from tests.workers.conftest import Desk
 
 KEY = UUID(int=1)
@@ -200,6 +207,51 @@ def test_cancelled_it_is_a_draft_that_says_nothing(
     assert [tags(runtime, id, "all") for id in ids] == [[]] * 5
 
 
+def pretend_another_space(runtime: Runtime) -> None:
+    """As if everything had been applied, and calibrated, before a switch."""
+    with runtime.database.session() as session:
+        for version in session.query(TaxonomyVersion):
+            version.applied_space = "another-space"
+            if version.calibration is not None:
+                version.calibration = version.calibration | {"space": "another-space"}
+
+
+def test_after_a_switch_of_the_space_it_is_applied_again_by_itself(runtime: Runtime, desk: Desk) -> None:
+    goal = desk.texts("a goal")[0]
+    desk.run(Stage.INDEX, Stage.ENRICH)
+    apply(runtime, define(runtime))
+    sweep(runtime)
+    assert work_runs(runtime) == 0, "nothing is stale"
+    pretend_another_space(runtime)
+    with runtime.database.session() as session:
+        assert [name for name, _ in stale(session)] == ["news"]
+    sweep(runtime)
+    sweep(runtime)
+    assert tags(runtime, goal) == ["1/sport", "1/sport/football"], "what was said stands until it is said anew"
+    assert work_runs(runtime) == 1
+    with runtime.database.session() as session:
+        assert stale(session) == []
+        run = session.query(Run).order_by(Run.created_at.desc(), Run.id.desc()).first()
+        assert run is not None
+        said = {"posts": 1, "labels": 2, "capped": 0}
+        assert (run.params["cause"], run.actor, run.result) == ("space", "upkeep", said)
+    assert (state(runtime, 1), tags(runtime, goal)) == ("live", ["1/sport", "1/sport/football"])
+
+
+def test_a_switch_in_the_middle_begins_anew(runtime: Runtime, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "BLOCK", 2)
+    desk.texts(*["a goal"] * 5)
+    desk.run(Stage.INDEX, Stage.ENRICH)
+    run_id = ask(runtime, define(runtime))
+    work_runs(runtime, stop=lambda: see(runtime, run_id).done >= 2)
+    with runtime.database.session() as session:
+        run = session.get_one(Run, run_id)
+        assert run.checkpoint is not None
+        run.checkpoint = run.checkpoint | {"space": "another-space", "labels": 99}
+    work_runs(runtime)
+    assert see(runtime, run_id).result == {"posts": 5, "labels": 10, "capped": 0}
+
+
 def test_two_runs_of_one_taxonomy_exclude_each_other(runtime: Runtime) -> None:
     ask(runtime, define(runtime))
     with pytest.raises(Conflict) as caught:
@@ -214,6 +266,32 @@ def test_a_post_as_an_example(runtime: Runtime, desk: Desk) -> None:
     assert (run.state, run.error_code) == ("failed", "example_not_ready")
     desk.run(Stage.INDEX, Stage.ENRICH)
     assert apply(runtime, number).state == "done"
+
+
+def test_an_upload_stays_as_long_as_a_label_has_it_as_an_example(runtime: Runtime, desk: Desk, clock: SetClock) -> None:
+    out = BytesIO()
+    Image.new("RGB", (48, 32), "red").save(out, "PNG")
+    picture = out.getvalue()
+    with runtime.database.session() as session:
+        kept, loose = (
+            add_upload(session, runtime.blobs, BytesIO(data), max_bytes=10**7, now=runtime.clock())
+            for data in (picture, picture + b"loose")
+        )
+        kept_id, kept_sha, loose_sha = kept.id, kept.sha256, loose.sha256
+    label = {"name": "like this", "prompts": ["a goal"], "positive": [{"upload_id": str(kept_id)}]}
+    number = define(runtime, {"labels": [label]})
+    clock.forward(hours=runtime.settings.media.unused_upload_hours + 1)
+    sweep(runtime)
+    assert runtime.blobs.get(kept_sha) == picture
+    with pytest.raises(BlobError):
+        runtime.blobs.get(loose_sha)
+    desk.texts("a goal")
+    desk.run(Stage.INDEX, Stage.ENRICH)
+    assert apply(runtime, number).state == "done"
+    with runtime.database.session() as session:
+        taxonomies.delete_version(session, "news", define(runtime), actor="ada", now=runtime.clock())
+    sweep(runtime)
+    assert runtime.blobs.get(kept_sha) == picture, "another version has it"
 
 
 def test_over_time(runtime: Runtime, desk: Desk) -> None:

@@ -18,6 +18,7 @@ from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import Taxonomy, TaxonomyExample, TaxonomyLabel, TaxonomyVersion
 from postscope.backend.tagging import reading, taxonomies
 from postscope.backend.tagging.definitions import TaxonomyIn, TaxonomyName
+from postscope.backend.tagging.going_live import is_stale, live_space
 from postscope.backend.tagging.writing import forget_tags
 
 router = APIRouter(prefix="/v1/taxonomies", tags=["taxonomies"])
@@ -88,12 +89,15 @@ class VersionOut(BaseModel):
     created_by: str = Field(examples=["ada"])
     created_at: datetime
     applied_at: datetime | None
+    stale: bool = Field(description="its labels were said in a space that is not live any more; it is applied again")
 
     @classmethod
-    def of(cls, version: TaxonomyVersion) -> VersionOut:
-        """As the API shows it."""
+    def of(cls, version: TaxonomyVersion, space: str | None) -> VersionOut:
+        """As the API shows it, beside the space that is live."""
         fields = {name: getattr(version, name) for name in cls.model_fields if hasattr(version, name)}
-        return cls(**fields, version=version.number, calibrated=version.calibration is not None)
+        return cls(
+            **fields, version=version.number, calibrated=version.calibration is not None, stale=is_stale(version, space)
+        )
 
 
 class TaxonomyOut(BaseModel):
@@ -151,7 +155,8 @@ def import_taxonomy(
 def list_taxonomies(request: Request) -> TaxonomyList:
     """All of them, with their versions."""
     with runtime_of(request).database.session() as session:
-        return TaxonomyList(taxonomies=[_summary(row, versions) for row, versions in taxonomies.every(session)])
+        space = live_space(session)
+        return TaxonomyList(taxonomies=[_summary(row, versions, space) for row, versions in taxonomies.every(session)])
 
 
 @router.get("/{name}", summary="Read a taxonomy", dependencies=[Reader])
@@ -211,12 +216,12 @@ def delete_version(name: str, version: Number, request: Request, caller: Definer
         taxonomies.delete_version(session, name, version, actor=caller.name, now=runtime.clock())
 
 
-def _summary(row: Taxonomy, versions: list[TaxonomyVersion]) -> TaxonomyOut:
+def _summary(row: Taxonomy, versions: list[TaxonomyVersion], space: str | None) -> TaxonomyOut:
     return TaxonomyOut(
         name=row.name,
         created_by=row.created_by,
         created_at=row.created_at,
-        versions=[VersionOut.of(version) for version in versions],
+        versions=[VersionOut.of(version, space) for version in versions],
     )
 
 
@@ -224,7 +229,7 @@ def _content(session: Session, name: str, number: int | None) -> VersionContent:
     version = taxonomies.get_version(session, name, number)
     examples = taxonomies.examples_of(session, version.id)
     labels = [_label(label, examples.get(label.id, [])) for label in taxonomies.labels_of(session, version.id)]
-    return VersionContent(**VersionOut.of(version).model_dump(), taxonomy=name, labels=labels)
+    return VersionContent(**VersionOut.of(version, live_space(session)).model_dump(), taxonomy=name, labels=labels)
 
 
 def _label(label: TaxonomyLabel, examples: list[TaxonomyExample]) -> LabelOut:

@@ -35,6 +35,7 @@ class TaxonomyVersion(Base):
         origin: ``api``, ``yaml``, ``csv``, ``json`` or ``calibration``.
         based_on: the number of the version that it was made from.
         calibration: what turns logits into probabilities, None until it was fitted.
+        applied_space: id of the space whose vectors its labels were said by when it went live.
     """
 
     __tablename__ = "taxonomy_versions"
@@ -59,6 +60,7 @@ class TaxonomyVersion(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
+    applied_space: Mapped[str | None]
 
 
 class TaxonomyLabel(Base):

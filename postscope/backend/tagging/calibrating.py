@@ -26,7 +26,7 @@ from postscope.backend.tables import (
 )
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.judgements import sample_of
-from postscope.backend.tagging.taggers import Tagger, batch_of, tagger_of
+from postscope.backend.tagging.taggers import Tagger, batch_of, tagger_of, threshold_of
 from postscope.indexing.folds import copy_groups
 from postscope.indexing.label_fit import Judged
 from postscope.indexing.label_report import Fit, calibrate_labels
@@ -139,7 +139,11 @@ def _keep(
     version = session.get(TaxonomyVersion, version_id, with_for_update=True)
     if version is None:
         raise NotFound("the version was deleted")
-    target = version if version.state == "draft" and version.applied_at is None else _copy(session, version, actor, now)
+    target = (
+        version
+        if version.state == "draft" and version.applied_at is None
+        else _copy(session, version, space, actor, now)
+    )
     report_id = uuid.UUID(str(uuid_utils.uuid7()))
     target.calibration = {
         "space": space,
@@ -182,8 +186,8 @@ def _keep(
     return told
 
 
-def _copy(session: Session, version: TaxonomyVersion, actor: str, now: datetime) -> TaxonomyVersion:
-    """The next version, with the same labels and examples."""
+def _copy(session: Session, version: TaxonomyVersion, space: str, actor: str, now: datetime) -> TaxonomyVersion:
+    """The next version, with the same labels and examples; thresholds fitted in another space are not kept."""
     taxonomy = session.get_one(Taxonomy, version.taxonomy_id, with_for_update=True)
     made = TaxonomyVersion(
         taxonomy_id=taxonomy.id,
@@ -203,7 +207,10 @@ def _copy(session: Session, version: TaxonomyVersion, actor: str, now: datetime)
     kept = ("path", "position", "description", "prompts", "threshold", "threshold_from")
     ids = session.scalars(
         insert(TaxonomyLabel).returning(TaxonomyLabel.id, sort_by_parameter_order=True),
-        [{name: getattr(label, name) for name in kept} | {"version_id": made.id} for label in labels],
+        [
+            {name: getattr(label, name) for name in kept} | {"version_id": made.id} | _threshold(label, version, space)
+            for label in labels
+        ],
     ).all()
     examples = taxonomies.examples_of(session, version.id)
     rows = [
@@ -214,6 +221,49 @@ def _copy(session: Session, version: TaxonomyVersion, actor: str, now: datetime)
     if rows:
         session.execute(insert(TaxonomyExample), rows)
     return made
+
+
+def _threshold(label: TaxonomyLabel, version: TaxonomyVersion, space: str) -> dict[str, Any]:
+    threshold = threshold_of(label, version, space)
+    return {} if threshold == label.threshold else {"threshold": threshold, "threshold_from": "default"}
+
+
+def recalibrated(runtime: Runtime, version_id: int, *, actor: str) -> int:
+    """The version to apply after a switch of the space: one whose calibration, if it has any, is of the live space.
+
+    Returns:
+        The id of a draft that was fitted anew to what people said; of the version itself where it was not calibrated,
+        or where too little of what was judged is there.
+
+    Raises:
+        NotFound: it was deleted.
+    """
+    space = runtime.live.encoder.space.id
+    with runtime.database.session() as session:
+        version = session.get(TaxonomyVersion, version_id)
+        if version is None:
+            raise NotFound("the version was deleted")
+        if version.calibration is None or version.calibration.get("space") == space:
+            return version_id
+        # A run that was killed behind the calibration goes on with what it made.
+        made = select(TaxonomyVersion).where(
+            TaxonomyVersion.taxonomy_id == version.taxonomy_id,
+            TaxonomyVersion.based_on == version.number,
+            TaxonomyVersion.state.in_(("draft", "applying")),
+        )
+        for draft in session.scalars(made.order_by(TaxonomyVersion.number.desc())):
+            if draft.calibration is not None and draft.calibration.get("space") == space:
+                return draft.id
+    try:
+        told = calibrate(runtime, version_id, actor=actor, seed=0, look=lambda _: None)
+    except Invalid:
+        return version_id
+    with runtime.database.session() as session:
+        return session.scalars(
+            select(TaxonomyVersion.id).where(
+                TaxonomyVersion.taxonomy_id == version.taxonomy_id, TaxonomyVersion.number == told["version"]
+            )
+        ).one()
 
 
 def report_of(session: Session, name: str, number: int | None) -> TaxonomyReport:

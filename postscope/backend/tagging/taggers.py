@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Taxonomy, TaxonomyVersion
+from postscope.backend.tables import Taxonomy, TaxonomyLabel, TaxonomyVersion
 from postscope.backend.tagging import taxonomies
+from postscope.backend.tagging.definitions import DEFAULT_THRESHOLD
 from postscope.backend.tagging.vectors import Progress, directions_of
 from postscope.indexing.label_blocks import Given, Labeller, capped
 from postscope.indexing.stores.base import Stored
@@ -77,7 +78,7 @@ def tagger_of(
         np.array([label.id for label in labels], np.int64),
         Labeller(
             LabelSpace.of(directions.labels, background, model.calibration),
-            np.array([label.threshold for label in labels], np.float32),
+            np.array([threshold_of(label, version, model.encoder.space.id) for label in labels], np.float32),
             np.array(taxonomies.parents_of(paths), np.intp),
             exclusive=version.exclusive,
             open=version.open,
@@ -86,6 +87,12 @@ def tagger_of(
     )
     runtime.taggers.put(key, made)
     return made
+
+
+def threshold_of(label: TaxonomyLabel, version: TaxonomyVersion, space: str) -> float:
+    """As it stands; one that was fitted in another space says nothing here, and is the default until it is fitted."""
+    foreign = version.calibration is not None and version.calibration.get("space") != space
+    return DEFAULT_THRESHOLD if foreign and label.threshold_from == "fitted" else label.threshold
 
 
 def temper_of(calibration: dict[str, Any] | None, space: str) -> Temper:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -242,60 +242,6 @@ def parents_of(paths: Sequence[str]) -> list[int]:
     """Of each path the place of its parent's, -1 at the root."""
     places = {path: place for place, path in enumerate(paths)}
     return [places.get(path.rpartition("/")[0], -1) if "/" in path else -1 for path in paths]
-
-
-def begin_applying(session: Session, version_id: int) -> TaxonomyVersion:
-    """From here on new posts get its labels too. One that is live stays live.
-
-    Raises:
-        NotFound: it was deleted.
-    """
-    version = session.get(TaxonomyVersion, version_id, with_for_update=True)
-    if version is None:
-        raise NotFound("the version was deleted")
-    if version.state != "live":
-        session.execute(
-            update(TaxonomyVersion)
-            .where(
-                TaxonomyVersion.taxonomy_id == version.taxonomy_id,
-                TaxonomyVersion.state == "applying",
-                TaxonomyVersion.id != version_id,
-            )
-            .values(state=case((TaxonomyVersion.applied_at.is_(None), "draft"), else_="old"))
-        )
-        version.state = "applying"
-    return version
-
-
-def make_live(session: Session, version_id: int, *, actor: str, evidence: dict[str, Any], now: datetime) -> None:
-    """The version that was applied is what people see, from the commit on; the one before is old."""
-    version = session.get(TaxonomyVersion, version_id, with_for_update=True)
-    if version is None:
-        raise NotFound("the version was deleted")
-    name = session.scalars(select(Taxonomy.name).where(Taxonomy.id == version.taxonomy_id)).one()
-    before = session.scalar(
-        select(TaxonomyVersion.number).where(
-            TaxonomyVersion.taxonomy_id == version.taxonomy_id, TaxonomyVersion.state == "live"
-        )
-    )
-    session.execute(
-        update(TaxonomyVersion)
-        .where(
-            TaxonomyVersion.taxonomy_id == version.taxonomy_id,
-            TaxonomyVersion.state == "live",
-            TaxonomyVersion.id != version_id,
-        )
-        .values(state="old")
-    )
-    version.state, version.applied_at = "live", now
-    audit.record(
-        session,
-        actor=actor,
-        action="taxonomy.live",
-        subject=f"taxonomy:{name}",
-        evidence={"version": version.number, "before": before, **evidence},
-        now=now,
-    )
 
 
 def put(
