@@ -65,16 +65,19 @@ def open_reader(
         EncoderUnavailable: rapidocr or a network is not here.
         WeightsChanged: a network of the wheel is not the pinned one.
     """
-    from postscope.indexing.media import reading
     from postscope.indexing.media.ocr import ReaderModels, check_models
-    from postscope.indexing.media.sandbox.pool import Sandbox
+    from postscope.indexing.media.reading import open_reading
 
     models = ReaderModels(detector, recogniser)
     check_models(models)
-    sandbox = Sandbox(
-        "reading", size=processes, memory_bytes=reading.MEMORY, threads=threads, max_jobs=reading.MAX_JOBS
+    return open_reading(
+        models,
+        threads=threads,
+        min_confidence=min_confidence,
+        max_side=max_side,
+        seconds=seconds,
+        processes=processes,
     )
-    return reading.Reading(sandbox, models, threads, min_confidence, max_side, seconds)
 
 
 def open_hearing(model: str, *, cache_dir: Path, threads: int, gates: SpeechGates, processes: int) -> Hearing | None:

@@ -13,15 +13,17 @@ from PIL import Image
 from sqlalchemy import select, text
 
 from postscope.backend.frames import nearest_frame
+from postscope.backend.setting_groups import ReadingSettings
 from postscope.backend.status import MediaStatus
 from postscope.backend.tables import MediaFrame, MediaText
+from postscope.backend.taking_apart import picture_reader
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.indexing.media.parts import Written
 from postscope.indexing.types import Vectors
 from postscope.workers.maintain import sweep
 from postscope.workers.stages import run_batch
-from tests import av_files
+from tests import av_files, slow_reading
 from tests.media_files import animated, sound
 from tests.workers.conftest import Desk
 from tests.workers.small_encoder import SmallEncoder
@@ -301,3 +303,22 @@ def test_a_claim_is_one_post_and_outlives_its_work(desk: Desk) -> None:
         later = desk.runtime.clock() + timedelta(seconds=settings.work.lease_seconds + 1)
         assert work.reclaim(session, now=later, settings=settings.work) == 0
     assert held.stage is Stage.UNDERSTAND
+
+
+def test_a_picture_that_cannot_be_read_in_time_says_so_and_is_found_by_what_it_shows(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_reading.use(monkeypatch)
+    desk.runtime.__dict__["reader"] = reading = picture_reader(
+        desk.runtime.settings.model_copy(update={"reading": ReadingSettings(seconds=2.0)})
+    )
+    red = io.BytesIO()
+    Image.new("RGB", (64, 64), (230, 10, 10)).save(red, "PNG")
+    still, film = post(desk, red.getvalue(), words="still"), post(desk, av_files.video(seconds=3.0), words="film")
+    desk.run(Stage.UNDERSTAND, Stage.INDEX)
+    reading.close()
+    picture = desk.status(still).media[0]
+    assert (picture.state, parts(picture)["words"]) == ("indexed", ("failed", "too_slow"))
+    video = desk.status(film).media[0]
+    assert (video.state, parts(video)["words"]) == ("indexed", ("partial", "too_slow"))
+    assert desk.status(film).understood

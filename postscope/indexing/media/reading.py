@@ -13,10 +13,10 @@ from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.media.ocr import ReaderModels
 from postscope.indexing.media.parts import Box, Written
 from postscope.indexing.media.sandbox.files import in_memory
-from postscope.indexing.media.sandbox.pool import Sandbox, SandboxDown
+from postscope.indexing.media.sandbox.pool import FirstJob, Sandbox
 
 LOAD_SECONDS: Final = 30.0
-"""For the networks, where the process is new."""
+"""For the networks, in a process that is new."""
 MEMORY: Final = 3 * 1024**3
 """Bytes of address space that a process needs: the libraries alone reserve half of it."""
 MAX_JOBS: Final = 2_000
@@ -27,19 +27,11 @@ class Reading:
     """Implements ``PictureReader``.
 
     Attributes:
-        sandbox: processes of the kind ``reading``.
-        models: the networks.
-        threads: that compute.
-        min_confidence: see ``OcrReader``.
-        max_side: see ``OcrReader``.
+        sandbox: processes of the kind ``reading``, which load the networks first.
         seconds: for one picture.
     """
 
     sandbox: Sandbox
-    models: ReaderModels
-    threads: int
-    min_confidence: float
-    max_side: int
     seconds: float
 
     def read(self, images: Sequence[Image.Image]) -> list[list[Written]]:
@@ -57,26 +49,35 @@ class Reading:
 
     def _read(self, image: Image.Image) -> list[Written]:
         picture = image.convert("RGB")
-        params = {
-            "width": picture.width,
-            "height": picture.height,
-            "models": [None if path is None else str(path) for path in (self.models.detector, self.models.recogniser)],
-            "threads": self.threads,
-            "min_confidence": self.min_confidence,
-            "max_side": self.max_side,
-        }
+        size = {"width": picture.width, "height": picture.height}
         with in_memory(picture.tobytes()) as file:
-            # A new process loads the networks first: not the picture's fault, so it is not on its time to compute.
-            *items, (done, _) = self.sandbox.run(
-                "read",
-                file,
-                params,
-                seconds=self.seconds + LOAD_SECONDS,
-                cpu_seconds=self.seconds * self.threads + LOAD_SECONDS,
-            )
-        if done.get("unavailable") is not None:
-            raise SandboxDown(str(done["unavailable"])[:500])
+            *items, _ = self.sandbox.run("read", file, size, seconds=self.seconds)
         return [_written(item) for item, _ in items]
+
+
+def open_reading(
+    models: ReaderModels, *, threads: int, min_confidence: float, max_side: int, seconds: float, processes: int
+) -> Reading:
+    """Nothing is started before it is needed; see ``OcrReader`` for what is not said in ``Reading``.
+
+    Args:
+        processes: at most.
+    """
+    params = {
+        "models": [None if path is None else str(path) for path in (models.detector, models.recogniser)],
+        "threads": threads,
+        "min_confidence": min_confidence,
+        "max_side": max_side,
+    }
+    sandbox = Sandbox(
+        "reading",
+        size=processes,
+        memory_bytes=MEMORY,
+        threads=threads,
+        max_jobs=MAX_JOBS,
+        first=FirstJob("load", params, LOAD_SECONDS),
+    )
+    return Reading(sandbox, seconds)
 
 
 def _written(item: Mapping[str, Any]) -> Written:

@@ -1,4 +1,4 @@
-"""The job of the processes that read: pixels in, words out. They never see a file from outside."""
+"""The jobs of the processes that read: pixels in, words out. They never see a file from outside."""
 
 from __future__ import annotations
 
@@ -9,43 +9,41 @@ from typing import Any
 
 from PIL import Image
 
-from postscope.indexing.encoders.base import EncoderError
 from postscope.indexing.media.ocr import OcrReader, ReaderModels
 
 Emit = Callable[[dict[str, Any], bytes], None]
 Job = Callable[[int, dict[str, Any], Emit], dict[str, Any]]
 
 
-class ReadJob:
-    """Keeps the networks from one picture to the next."""
+class ReadJobs:
+    """Keep the networks from one picture to the next."""
 
     def __init__(self) -> None:
         self._reader: OcrReader | None = None
 
-    def __call__(self, file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
-        """What is written in a picture (RGB, row by row), one message each; ``unavailable`` says why nothing can be."""
-        try:
-            reader = self._reader = self._reader or _open(params)
-        except EncoderError as error:
-            return {"unavailable": str(error)}
+    def load(self, _file: int, params: dict[str, Any], _emit: Emit) -> dict[str, Any]:
+        """The networks; comes before all else."""
+        detector, recogniser = (None if path is None else Path(path) for path in params["models"])
+        self._reader = OcrReader(
+            ReaderModels(detector, recogniser),
+            threads=params["threads"],
+            min_confidence=params["min_confidence"],
+            max_side=params["max_side"],
+        )
+        return {}
+
+    def read(self, file: int, params: dict[str, Any], emit: Emit) -> dict[str, Any]:
+        """What is written in a picture (RGB, row by row), one message each."""
+        assert self._reader is not None
         with open(file, "rb", closefd=False) as pixels:
             pixels.seek(0)
             image = Image.frombytes("RGB", (params["width"], params["height"]), pixels.read())
-        for written in reader.read([image])[0]:
+        for written in self._reader.read([image])[0]:
             emit(asdict(written), b"")
-        return {"unavailable": None}
+        return {}
 
 
 def open_jobs() -> dict[str, Job]:
     """By their names."""
-    return {"read": ReadJob()}
-
-
-def _open(params: dict[str, Any]) -> OcrReader:
-    detector, recogniser = (None if path is None else Path(path) for path in params["models"])
-    return OcrReader(
-        ReaderModels(detector, recogniser),
-        threads=params["threads"],
-        min_confidence=params["min_confidence"],
-        max_side=params["max_side"],
-    )
+    jobs = ReadJobs()
+    return {"load": jobs.load, "read": jobs.read}

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,6 +24,7 @@ from postscope.indexing.media.errors import (
     error_of,
 )
 from postscope.indexing.media.sandbox import wire
+from postscope.indexing.media.sandbox.files import in_memory
 
 JobKind: TypeAlias = Literal["media", "pictures", "reading", "speech"]
 
@@ -50,6 +52,15 @@ class SandboxDown(Exception):
     """No process can be started here: nobody's file is to blame."""
 
 
+@dataclass(frozen=True, slots=True)
+class FirstJob:
+    """What a new process does before it is given a file, such as loading a model; where it fails there is none."""
+
+    job: str
+    params: dict[str, Any]
+    seconds: float
+
+
 class Sandbox:
     """Runs jobs on open files in other processes. Safe to use from several threads.
 
@@ -60,6 +71,7 @@ class Sandbox:
         threads: computing threads a process may have, for its limit on computing time.
         nice: by how much a process makes way for others, 0 to 19.
         max_jobs: then a process is replaced.
+        first: what a new process does before all else.
     """
 
     def __init__(
@@ -71,12 +83,14 @@ class Sandbox:
         threads: int = 2,
         nice: int = NICE,
         max_jobs: int = MAX_JOBS,
+        first: FirstJob | None = None,
     ) -> None:
         self._kind = kind
         self._memory = memory_bytes
         self._threads = threads
         self._nice = nice
         self._max_jobs = max_jobs
+        self._first = first
         self._free = threading.Semaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
@@ -144,13 +158,25 @@ class Sandbox:
                 if self._closed:
                     raise SandboxDown("decoding was stopped")
                 child = self._idle.pop() if self._idle else None
-            fresh = child or _Child(self._kind, self._memory, self._nice)
+            fresh = child or self._started()
             if fresh.alive():
                 with self._lock:
                     if not self._closed:  # it may have been closed while the process was starting
                         self._busy.append(fresh)
                         return fresh
             fresh.end()
+
+    def _started(self) -> _Child:
+        child, first = _Child(self._kind, self._memory, self._nice), self._first
+        if first is None:
+            return child
+        try:
+            with in_memory(b"") as nothing:
+                list(child.run(first.job, nothing, first.params, seconds=first.seconds, cpu_seconds=first.seconds))
+        except MediaError as error:
+            child.end()
+            raise SandboxDown(f"a process for it does not start: {error}") from error
+        return child
 
     def _give_back(self, child: _Child) -> None:
         with self._lock:
