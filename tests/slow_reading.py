@@ -1,5 +1,5 @@
-"""Reading that takes for ever where a picture is red, and finds one word elsewhere. In its own process, as the real one,
-which takes seconds to load its networks."""
+"""Reading that takes for ever where a picture is red, and finds one word elsewhere; it loads no networks, which takes
+seconds."""
 
 from __future__ import annotations
 

@@ -51,6 +51,8 @@ IMAGE_TARGET = 320
 TEXT_SLICE, CALM_TEXT_SLICE = 8, 32
 IMAGE_SLICE, CALM_IMAGE_SLICE = 4, 8
 """What is encoded while a query may come, and while nobody has asked for a while."""
+FLOOD_SLICE = 1
+"""Pictures of videos that are encoded before texts are looked for: one by one they take no longer."""
 DECODED_AHEAD = 64
 RECENT = 4_096
 """Vectors of texts, and as many of pictures, that are kept for what comes again: 6 MB each at 384 dimensions."""
@@ -220,7 +222,7 @@ class Pipeline:
         waiting: list[tuple[list[Vector | None], int, str, Image.Image]] = []
         begun = False
         # Where texts may come in between they are waited for no longer than queries are.
-        size = IMAGE_SLICE if between is not None else self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE)
+        size = FLOOD_SLICE if between is not None else self._gate.slice_of(IMAGE_SLICE, CALM_IMAGE_SLICE)
 
         def flush(at_least: int) -> None:
             nonlocal begun
