@@ -107,3 +107,46 @@ def write_sound(file: Any, stream: Any, samples: np.ndarray) -> None:
     for part in resampler.resample(None):
         file.mux(stream.encode(part))
     file.mux(stream.encode())
+
+
+def element(name: int, content: bytes) -> bytes:
+    """One EBML element, its size in eight bytes."""
+    return name.to_bytes((name.bit_length() + 7) // 8, "big") + (1 << 56 | len(content)).to_bytes(8, "big") + content
+
+
+def encrypted_matroska(data: bytes, *, kind: int = 1) -> bytes:
+    """A Matroska or WebM file whose first track says that it is encrypted (``kind`` 1) or compressed (0).
+
+    Tracks are the first element that is made longer; positions that the index of the file names are wrong after that.
+    """
+    encoding = element(0x5033, bytes([kind]))
+    encoding += element(0x5035, element(0x47E1, b"\x05")) if kind == 1 else element(0x5034, b"")
+    added = element(0x6D80, element(0x6240, encoding))
+    out = bytearray(data)
+    tracks = data.rindex(b"\x16\x54\xae\x6b") + 4  # the index at the beginning names it too
+    segment = data.index(b"\x18\x53\x80\x67") + 4
+    size, at = _size(data, tracks)
+    checksum = 6 if data[at] == 0xBF else 0
+    at += checksum
+    assert data[at] == 0xAE
+    track_size, begin = _size(data, at + 1)
+    out[begin + track_size : begin + track_size] = added
+    # From the innermost outwards, each a size of eight bytes in the place of the old one.
+    out[at + 1 : begin] = _eight(track_size + len(added))
+    grown = len(added) + 8 - (begin - at - 1)
+    out[tracks : at - checksum] = _eight(size + grown)
+    grown += 8 - (at - checksum - tracks)
+    whole, after = _size(data, segment)
+    if whole != (1 << 7 * (after - segment)) - 1:
+        out[segment:after] = _eight(whole + grown)
+    return bytes(out)
+
+
+def _eight(size: int) -> bytes:
+    return (1 << 56 | size).to_bytes(8, "big")
+
+
+def _size(data: bytes, at: int) -> tuple[int, int]:
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
+    return value, at + length

@@ -48,6 +48,10 @@ PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
 IMAGE_TARGET = 320
 """Short side, in pixels, that a JPEG may be decoded down to: no model looks at more."""
 
+RECIPE = 2
+"""Raised when other vectors are made of the same content with the same encoder; each point names the one that it was
+made by. 2: all frames of a video count as one picture in the fused vector."""
+
 TEXT_SLICE, CALM_TEXT_SLICE = 8, 32
 IMAGE_SLICE, CALM_IMAGE_SLICE = 4, 8
 """What is encoded while a query may come, and while nobody has asked for a while."""
@@ -269,7 +273,7 @@ class Pipeline:
         if fused is not None:
             dense["post"] = fused
         sparse = self._keywords.document_of((content.text, content.spoken, content.written))
-        payload = dict(content.payload)
+        payload = {**content.payload, "recipe": RECIPE}
         broken = {failure.position for failure in failures}
         kinds: list[PayloadValue] = [*sorted({part.kind for part in content.media if part.position not in broken})]
         if kinds:

@@ -2,7 +2,8 @@
 
 The store has no fencing: a worker that is taken for dead, wakes up, writes its old vectors over newer ones and dies
 before it can say so leaves a point that nobody knows to be old. Each point therefore names the version that it was made
-from, and a few posts at a time, round and round, the two are compared. A point that is missing is found the same way.
+from, and a few posts at a time, round and round, the two are compared. A point that is missing is found the same way,
+and so is one with a video that was fused as an earlier release did it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from postscope.backend import work
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post, Work
 from postscope.backend.work import Stage
+from postscope.indexing.pipeline import RECIPE
+from postscope.indexing.types import Payload
 from postscope.workers.indexing import vectors_unknown
 
 log = structlog.get_logger(__name__)
@@ -47,9 +50,8 @@ class Patrol:
             rows = _settled(session, after=self._after)
         self._after = rows[-1].id if len(rows) == SLICE else _START
         stored = runtime.store.retrieve(collection, [row.id for row in rows], with_vectors=False)
-        # A point written before points named their version says nothing; it will at its next change.
-        versions = {point.id: point.payload.get("version", None) for point in stored}
-        wrong = [row for row in rows if row.id not in versions or versions[row.id] not in (None, row.version)]
+        payloads = {point.id: point.payload for point in stored}
+        wrong = [row for row in rows if row.id not in payloads or _out_of_date(payloads[row.id], row.version)]
         return self._ask_again(wrong) if wrong else []
 
     def _ask_again(self, wrong: Sequence[Row[UUID, int]]) -> list[UUID]:
@@ -63,6 +65,17 @@ class Patrol:
         if ids:
             log.warning("points_out_of_date", posts=len(ids), first=str(ids[0]))
         return ids
+
+
+def _out_of_date(payload: Payload, version: int) -> bool:
+    """Whether a point is of another version, or made by an earlier recipe, which matters where there is a video.
+
+    One that was written before points named their version says nothing; it will at its next change.
+    """
+    if payload.get("version") not in (None, version):
+        return True
+    media = payload.get("media")
+    return isinstance(media, list) and "video" in media and payload.get("recipe") != RECIPE
 
 
 def _settled(session: Session, *, after: UUID = _START, ids: Sequence[UUID] | None = None) -> Sequence[Row[UUID, int]]:

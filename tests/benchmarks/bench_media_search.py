@@ -1,6 +1,6 @@
 """Search by a spoken word, by a word in a picture, and by what is seen in second N of a video: hit rates on 120 posts
 made for it among the texts of the sample, embedded mode, the bundled models: ``python -m
-tests.benchmarks.bench_media_search``. Needs espeak-ng for the voices.
+tests.benchmarks.bench_media_search [POSTS OF EACH KIND]``. Needs espeak-ng for the voices.
 
 A hit is a post among the first ten whose match says where: the part, and of a video a second of the right scene.
 """
@@ -33,7 +33,7 @@ from tests.benchmarks.memes import SHARED_PHOTOS, caption, font_files
 from tests.benchmarks.rig import posts_of, sample_texts, system
 
 KINDS = 40
-"""Posts of each kind."""
+"""Posts of each kind, at most."""
 SCENES, SCENE_SECONDS, FPS = 4, 3, 8
 SIZE = (320, 240)
 DISTRACTORS = 300
@@ -183,12 +183,12 @@ def has_part(part: str) -> Callable[[MatchAnswer], bool]:
     return lambda match: match.part == part
 
 
-def made() -> tuple[dict[str, bytes], dict[str, list[Asked]]]:
+def made(count: int) -> tuple[dict[str, bytes], dict[str, list[Asked]]]:
     """The files by the name of their post, and the queries by kind."""
     rows = [json.loads(line) for line in (SHARED_PHOTOS / "labels.jsonl").read_text().splitlines()]
     files: dict[str, bytes] = {}
     asked: dict[str, list[Asked]] = {"spoken word": [], "word in a picture": [], "second of a video": []}
-    for n in range(KINDS):
+    for n in range(count):
         files[f"voice-{n}"] = spoken(SAYING[n % len(SAYING)].format(SPOKEN[n]))
         asked["spoken word"].append(Asked(SPOKEN[n], f"voice-{n}", has_part("speech")))
         files[f"meme-{n}"] = written(SHARED_PHOTOS / rows[-1 - n]["file"], WRITING[n % 4].format(WRITTEN[n].upper()), n)
@@ -218,7 +218,7 @@ def take_in(runtime: Runtime, files: dict[str, bytes]) -> None:
     for stage in (Stage.INDEX, Stage.UNDERSTAND, Stage.INDEX):
         started = time.perf_counter()
         count = run_stage(runtime, stage)
-        print(f"{stage.value}: {count} posts in {time.perf_counter() - started:.0f} s")
+        print(f"{stage.value}: {count} posts in {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def main() -> None:
@@ -227,7 +227,9 @@ def main() -> None:
         sys.exit(f"the shared photos are not at {SHARED_PHOTOS}")
     if shutil.which("espeak-ng") is None:
         sys.exit("espeak-ng is not installed, and makes the voices")
-    files, asked = made()
+    count = min(int(sys.argv[1]), KINDS) if len(sys.argv) > 1 else KINDS
+    files, asked = made(count)
+    print(f"{len(files)} posts are made", flush=True)
     with system() as runtime:
         take_in(runtime, files)
         for kind, queries in asked.items():
@@ -239,7 +241,12 @@ def main() -> None:
                 if item.name in names:
                     found += 1
                     first += names[0] == item.name
-                    placed += any(item.holds(match) for match in hits[names.index(item.name)].matched)
+                    held = any(item.holds(match) for match in hits[names.index(item.name)].matched)
+                    placed += held
+                    if not held:
+                        print(f"  {item.query}: another place of {item.name}")
+                else:
+                    print(f"  {item.query}: {item.name} is not among them")
             total = len(queries)
             print(
                 f"{kind:18} among the first ten {found / total:.2f}, first {first / total:.2f},"

@@ -42,13 +42,12 @@ def font_files() -> list[Path | None]:
     found: list[Path | None] = [None]
     try:
         import font_caladea
-        import font_fjallaone
         import font_roboto
     except ImportError:
         pass
     else:
-        files = font_roboto.font_files | font_caladea.font_files | font_fjallaone.font_files
-        names = ("RobotoBold", "RobotoBlack", "RobotoMediumItalic", "CaladeaBold", "FjallaOne")
+        files = font_roboto.font_files | font_caladea.font_files
+        names = ("RobotoBold", "RobotoBlack", "RobotoMediumItalic", "CaladeaBold")
         found += [Path(files[name]) for name in names]
     return found + [path for name in _SYSTEM if (path := _SYSTEM_FONTS / name).exists()]
 

@@ -134,6 +134,7 @@ def endless_animation() -> bytes:
 FILM = av_files.video(seconds=2.0)
 HOSTILE = {
     "encrypted": (FILM.replace(b"avc1", b"encv"), {"encrypted"}),
+    "encrypted webm": (av_files.encrypted_matroska(av_files.video("webm-vp9", seconds=1.0)), {"encrypted"}),
     "no decoder": (FILM.replace(b"avc1", b"zzz1"), {"unsupported_codec", "corrupt"}),
     "cut before its index": (av_files.without_end(FILM, 0.6), {"truncated"}),
     "nested boxes": (av_files.nested_boxes(20_000), {"corrupt", "decoder_crashed", "truncated"}),

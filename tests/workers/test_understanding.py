@@ -131,7 +131,7 @@ def test_a_text_that_comes_while_frames_are_embedded_does_not_wait_for_them(
 
     monkeypatch.setattr(encoder, "encode_images", watched)
     assert run_batch(desk.runtime, Stage.INDEX) == 1
-    assert seen == [(False, "ready"), (True, "ready")]
+    assert seen == [(False, "ready"), *[(True, "ready")] * 5], "a picture at a time"
     assert desk.status(video).media[0].state == "indexed"
 
 

@@ -18,6 +18,7 @@ from postscope.indexing.media.errors import (
     UnsupportedCodec,
     UnsupportedMedia,
 )
+from postscope.indexing.media.matroska import encrypted_tracks
 from postscope.indexing.media.sniff import AUDIO_TYPES, HEAD, VIDEO_TYPES, sniff
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def opened(file: int) -> Iterator[Opened]:
         mime = sniff(stream.read(HEAD))
         if mime not in VIDEO_TYPES | AUDIO_TYPES:
             raise UnsupportedMedia(f"the content is {mime or 'of no type that is known'}, no video or sound", mime=mime)
-        cut_short = _DEMUXERS[mime] == "mov" and _checked_boxes(stream)
+        cut_short = _checked(stream, _DEMUXERS[mime])
         stream.seek(0)
         try:
             with av.open(
@@ -129,9 +130,14 @@ def decoded(opened_: Opened, stream: Any, problems: list[str]) -> Iterator[Any]:
         problems[:] = ["truncated"]
 
 
-def _checked_boxes(stream: BinaryIO) -> bool:
-    """Whether ISO base media is cut short; raises where it is encrypted."""
+def _checked(stream: BinaryIO, demuxer: str) -> bool:
+    """Whether the file says that it is cut short, as ISO base media can; raises where it says that it is encrypted.
+
+    The other containers have no standard way to say so: what is encrypted in them is corrupt.
+    """
+    if demuxer not in ("mov", "matroska"):
+        return False
     with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if encrypted_boxes(data):
+        if encrypted_boxes(data) if demuxer == "mov" else encrypted_tracks(data):
             raise EncryptedMedia("its tracks are encrypted")
-        return boxes_cut_short(data)
+        return demuxer == "mov" and boxes_cut_short(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,7 +161,8 @@ def _sample(
     last, size, problem = -1.0, (0, 0), None
     try:
         for seconds, frame in frames:
-            _check_time(seconds, limits.max_duration, ends)
+            # The first frame counts however long it took, so that a busy machine is no broken video.
+            _check_time(seconds, limits.max_duration, ends if last >= 0 else math.inf)
             _check(frame.size[0], frame.size[1], None, limits)
             last, size = max(last, seconds), frame.size
             if not sampler.wants(seconds):
