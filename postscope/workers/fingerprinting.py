@@ -11,9 +11,8 @@ from sqlalchemy import select
 
 from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
+from postscope.backend.duplicates import groups
 from postscope.backend.duplicates.asking import picture_in
-from postscope.backend.duplicates.assigning import leave
-from postscope.backend.duplicates.groups import take_turn
 from postscope.backend.fingerprinting import keeping, making
 from postscope.backend.fingerprinting.keeping import Failure, PostFingerprints
 from postscope.backend.fingerprinting.making import Made
@@ -56,8 +55,9 @@ def fingerprint(
     changed = [post.post_id for post in made if post.post_id in known]
     with runtime.database.session() as session:
         if changed:  # what was found of them by their former content
-            take_turn(session)
-            leave(session, changed)
+            groups.take_turn(session)
+            groups.hold(session, changed)
+            groups.leave(session, changed)
         keeping.replace(session, made)
 
 

@@ -1,7 +1,7 @@
 """Finds the copies of posts and their place in a group. May be run again for the same posts at any time.
 
-One worker at a time decides (``groups.take_turn``), and fingerprints are committed before: so of two copies that come
-in at the same moment the second to be looked at sees the first.
+One worker at a time decides (``groups.take_turn``). Fingerprints are committed before anybody searches: so of two
+copies that come in at the same moment at least the one searched for later sees the other.
 
     no match                                    stays alone
     matches anchors                             joins the group of the earliest
@@ -23,16 +23,15 @@ from sqlalchemy.orm import Session
 
 from postscope.backend import work
 from postscope.backend.duplicates import groups
-from postscope.backend.duplicates.asking import Asked, asked_post
-from postscope.backend.duplicates.candidates import candidates
-from postscope.backend.duplicates.groups import Place
-from postscope.backend.duplicates.matching import Matched, compare, load_kept
+from postscope.backend.duplicates.asking import asked_post
+from postscope.backend.duplicates.book import ITSELF, Book
+from postscope.backend.duplicates.comparing import Search, compare_all, find, places_of, searches
+from postscope.backend.duplicates.matching import Matched
+from postscope.backend.duplicates.places import Place
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post
 from postscope.backend.work import Stage
 
-MOST_COMPARED: Final = 48
-"""Posts that one is compared with, nearest first, anchors in place of their members."""
 MOST_PAIRS: Final = 20
 
 
@@ -53,21 +52,28 @@ def assign(
 ) -> list[Found]:
     """Find the copies of these posts, and their groups.
 
+    They are compared before the turn is taken. What others have decided meanwhile is read in the turn, and only what
+    that makes necessary is compared there.
+
     Args:
         runtime: of this process.
         posts: whose fingerprints are kept already.
         media: of each that has some, in order.
         write: False changes nothing and only tells what is found.
     """
-    asked = {post.id: asked_post(runtime, post, media.get(post.id, ())) for post in posts}
-    found = []
-    for post in sorted(posts, key=lambda post: (post.created_at, post.id)):
-        # A transaction each: the turn is held as shortly as can be, and what is locked is locked in one order.
-        with runtime.database.session() as session:
-            if write:
-                groups.take_turn(session)
-            found.append(_assign_one(runtime, session, asked[post.id], write=write))
-    return found
+    ordered = sorted(posts, key=lambda post: (post.created_at, post.id))
+    found = searches(runtime, [asked_post(runtime, post, media.get(post.id, ())) for post in ordered])
+    with runtime.database.session() as session:
+        places = places_of(session, found)
+        if write:  # who has a place stays there
+            found = [search for search in found if _waits(places, search)]
+        copies = find(runtime, session, found, places)
+    if not write:
+        return [_found(search, matched) for search, matched in zip(found, copies, strict=True)]
+    with runtime.database.session() as session:
+        groups.take_turn(session)
+        told = _decide(runtime, session, found)
+    return [Found(post.id, told.get(post.id, ())) for post in ordered]
 
 
 def mend(runtime: Runtime, session: Session) -> int:
@@ -77,117 +83,102 @@ def mend(runtime: Runtime, session: Session) -> int:
         How many groups there were.
     """
     waiting = groups.orphans(session)
+    book = Book(session, {})
     for group_id in waiting:
-        there = groups.hold(session, [place.post_id for place in groups.members(session, group_id)])
-        found = [place for place in groups.members(session, group_id) if place.post_id in there]
-        if found:
-            _reanchor(runtime, session, group_id, found[0].post_id, found[1:])
+        there = book.members(group_id)
+        if there:
+            _reanchor(runtime, session, book, group_id, _search(runtime, session, there[0].post_id), there[1:])
+    book.write()
     return len(waiting)
 
 
-def leave(session: Session, ids: Sequence[UUID]) -> None:
-    """The content of these posts has changed: nothing that was found of them holds. Needs the turn."""
-    groups.release(session, ids)
-    for post_id in ids:
-        groups.forget_pairs(session, post_id)
+def _waits(places: Mapping[UUID, Place], search: Search) -> bool:
+    own = places.get(_id(search))
+    return own is not None and own.group_id is None
 
 
-def matches_of(runtime: Runtime, session: Session, asked: Asked, *, members: bool = False) -> dict[UUID, Matched]:
-    """Posts that are copies of what is asked about, the nearest first.
+def _id(search: Search) -> UUID:
+    assert search.asked.post_id is not None
+    return search.asked.post_id
 
-    Args:
-        runtime: of this process.
-        session: to read with.
-        asked: the content.
-        members: compare the nearest members of a group too where its anchor matches already.
+
+def _found(search: Search, matched: Mapping[UUID, Matched]) -> Found:
+    return Found(_id(search), tuple(matched))
+
+
+def _search(runtime: Runtime, session: Session, post_id: UUID) -> Search:
+    """Of a post that others are to be compared with."""
+    media = session.scalars(select(Media).where(Media.post_id == post_id).order_by(Media.position)).all()
+    return Search(asked_post(runtime, session.get_one(Post, post_id), media))
+
+
+def _decide(runtime: Runtime, session: Session, found: Sequence[Search]) -> dict[UUID, tuple[UUID, ...]]:
+    """Put posts into their groups, the earliest first; needs the turn.
+
+    Returns:
+        The copies of each.
     """
-    near = candidates(runtime, asked)
-    where = groups.places(session, near)
-    there = [where[post_id] for post_id in near if post_id in where]
-    anchors = list(dict.fromkeys(place.anchor_id for place in there if place.anchor_id))
-    lone = [place.post_id for place in there if place.anchor_id is None]
-    first = [post_id for post_id in [*anchors, *lone] if post_id != asked.post_id][:MOST_COMPARED]
-    found = _compare_all(runtime, session, asked, first)
-    # Of groups whose anchor does not match, the members themselves: a copy of a copy may be far from the first.
-    known = () if members else found
-    rest = [place.post_id for place in there if place.anchor_id not in (None, place.post_id, *known)]
-    return found | _compare_all(runtime, session, asked, rest[: MOST_COMPARED // 2])
-
-
-def _compare_all(runtime: Runtime, session: Session, asked: Asked, ids: Sequence[UUID]) -> dict[UUID, Matched]:
-    kept = load_kept(runtime, session, ids) if ids else {}
-    radius = runtime.settings.duplicates.pdq_radius
-    compared = {post_id: compare(asked, kept[post_id], pdq_radius=radius) for post_id in ids if post_id in kept}
-    return {post_id: match for post_id, match in compared.items() if match is not None}
-
-
-def _assign_one(runtime: Runtime, session: Session, asked: Asked, *, write: bool) -> Found:
-    assert asked.post_id is not None
-    own = groups.places(session, [asked.post_id]).get(asked.post_id)
-    if own is None:  # deleted meanwhile
-        return Found(asked.post_id, ())
-    if write and own.group_id is not None:
-        return Found(own.post_id, ())
-    matched = matches_of(runtime, session, asked)
-    if write:
-        there = groups.hold(session, [own.post_id, *matched])
-        if own.post_id not in there:
-            return Found(own.post_id, ())
-        matched = {post_id: match for post_id, match in matched.items() if post_id in there}
-        where = groups.places(session, list(matched))
-        stays = _place(runtime, session, own, matched, where)
-        pairs = {post_id: match for post_id, match in matched.items() if post_id not in stays}
-        groups.write_pairs(session, own.post_id, dict(list(pairs.items())[:MOST_PAIRS]))
-    return Found(own.post_id, tuple(matched))
+    book = Book(session, places_of(session, found))
+    copies = find(runtime, session, found, book.places)
+    book.hold([*(_id(s) for s, own in zip(found, copies, strict=True) if own), *(i for own in copies for i in own)])
+    told: dict[UUID, tuple[UUID, ...]] = {}
+    for search in found:
+        if not _waits(book.places, search):  # it is gone, or an earlier one of the batch has taken it in
+            continue
+        [matched] = find(runtime, session, [search], book.places)
+        book.hold([_id(search), *matched] if matched else [])
+        matched = {post_id: match for post_id, match in matched.items() if post_id in book.places}
+        if _waits(book.places, search):
+            stays = _place(runtime, session, book, search, matched)
+            pairs = [(post_id, match) for post_id, match in matched.items() if post_id not in stays]
+            book.pair(_id(search), dict(pairs[:MOST_PAIRS]))
+            told[_id(search)] = tuple(matched)
+    book.write()
+    return told
 
 
 def _place(
-    runtime: Runtime, session: Session, own: Place, matched: Mapping[UUID, Matched], where: Mapping[UUID, Place]
+    runtime: Runtime, session: Session, book: Book, search: Search, matched: Mapping[UUID, Matched]
 ) -> set[UUID]:
     """Put a post into its group.
 
     Returns:
         Which of the matched are with it there.
     """
-    anchors = sorted((place for place in where.values() if place.anchor_id == place.post_id), key=lambda p: p.order)
-    if anchors:
-        first = anchors[0]
-        assert first.group_id is not None
+    own, where = book.places[_id(search)], sorted((book.places[i] for i in matched), key=lambda place: place.order)
+    first = next((place for place in where if place.anchor_id == place.post_id), None)
+    if first is not None and first.group_id is not None:
         if own.order < first.order:
-            inside = [place for place in groups.members(session, first.group_id) if place.post_id != own.post_id]
-            groups.hold(session, [place.post_id for place in inside])
-            groups.join(session, first.group_id, {own.post_id: Matched(1.0, ())})
-            return _reanchor(runtime, session, first.group_id, own.post_id, inside)
-        groups.join(session, first.group_id, {own.post_id: matched[first.post_id]})
+            inside = book.members(first.group_id)
+            return _reanchor(runtime, session, book, first.group_id, search, inside)
+        book.join(first.group_id, first.post_id, {own.post_id: matched[first.post_id]})
         return {first.post_id}
-    free = sorted((place for place in where.values() if place.group_id is None), key=lambda p: p.order)
+    free = [place for place in where if place.group_id is None]
     if not free:
         return set()
     if own.order < free[0].order:
         told = {place.post_id: matched[place.post_id].turned() for place in free}
-        groups.found(session, own.post_id, told, now=runtime.clock())
-        return {place.post_id for place in free}
-    first = free[0]
-    groups.found(session, first.post_id, {own.post_id: matched[first.post_id]}, now=runtime.clock())
-    return {first.post_id}
+        book.found(own.post_id, told, now=runtime.clock())
+        return set(told)
+    book.found(free[0].post_id, {own.post_id: matched[free[0].post_id]}, now=runtime.clock())
+    return {free[0].post_id}
 
 
 def _reanchor(
-    runtime: Runtime, session: Session, group_id: UUID, anchor_id: UUID, others: Sequence[Place]
+    runtime: Runtime, session: Session, book: Book, group_id: UUID, search: Search, others: Sequence[Place]
 ) -> set[UUID]:
     """Give a group another anchor. Members that do not match it are let go, and looked at again by themselves.
 
     Returns:
         Those that stay.
     """
-    groups.anchor(session, group_id, anchor_id)
-    post = session.get_one(Post, anchor_id)
-    media = session.scalars(select(Media).where(Media.post_id == anchor_id).order_by(Media.position)).all()
-    found = _compare_all(runtime, session, asked_post(runtime, post, media), [place.post_id for place in others])
-    told = {post_id: match.turned() for post_id, match in found.items()}
-    groups.join(session, group_id, {anchor_id: Matched(1.0, ()), **told})
-    lost = [place.post_id for place in others if place.post_id not in found]
-    groups.release(session, lost)
+    ids = [place.post_id for place in others]
+    compare_all(runtime, session, [(search, ids)], book.places)
+    stay = {post_id: match.turned() for post_id, match in search.matched(ids).items()}
+    book.anchor(group_id, _id(search))
+    book.join(group_id, _id(search), {_id(search): ITSELF, **stay})
+    lost = [post_id for post_id in ids if post_id not in stay]
+    book.release(lost)
     work.add(session, Stage.ENRICH, lost, now=runtime.clock(), request_id=None)
     runtime.jobs.after(session, [Stage.ENRICH] * bool(lost))
-    return set(found)
+    return set(stay)

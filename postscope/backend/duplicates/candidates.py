@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import text
 
 from postscope.backend.duplicates.asking import Asked, AskedMedium
 from postscope.backend.fingerprinting.indexes import owners
 from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import FingerprintRow
 from postscope.indexing.copies import scenes, sounds
 from postscope.indexing.copies.images import FAR_RADIUS
-from postscope.indexing.fingerprints import ExactText, Shingles
+from postscope.indexing.fingerprints import ExactText, Pdq, Shingles
 
 EXACT_MOST: Final = 64
 NEAR_MOST: Final = 16
@@ -26,42 +25,81 @@ nothing in common 128."""
 FRAMES_ASKED: Final = 12
 """Frames of a video that others are looked up by, spread over it."""
 
+_RADII: Final = {
+    Pdq.kind: FAR_RADIUS,
+    scenes.KIND: scenes.RADIUS,
+    sounds.KIND: sounds.RADIUS,
+    Shingles.kind: SHINGLE_RADIUS,
+}
+_AT_A_TIME: Final = 256
+"""Fingerprints in one search of an index, which others wait for."""
 
-def candidates(runtime: Runtime, asked: Asked) -> list[UUID]:
-    """Posts that may be copies, the nearest first; the post itself is not among them."""
-    found: dict[UUID, float] = {}
-    for distance, post_id in (*_exact(runtime, asked), *_near(runtime, asked)):
-        if post_id != asked.post_id:
-            found[post_id] = min(found.get(post_id, 1.0), distance)
-    return sorted(found, key=lambda post_id: (found[post_id], post_id))
+Wanted = tuple[int, bytes]
+"""A fingerprint, and the place of the content that it is of."""
 
 
-def _exact(runtime: Runtime, asked: Asked) -> Iterator[tuple[float, UUID]]:
-    wanted = [("sha256", bytes.fromhex(medium.sha256)) for medium in asked.media]
-    text = ExactText().fingerprint(asked.text.text)
-    if text is not None:
-        wanted.append((ExactText.kind, text.value))
+def candidates(runtime: Runtime, asked: Sequence[Asked]) -> list[list[UUID]]:
+    """For each content the posts that may be copies of it, the nearest first; the post itself is not among them."""
+    found: list[dict[UUID, float]] = [{} for _ in asked]
+    for place, distance, post_id in (*_exact(runtime, asked), *_near(runtime, asked)):
+        if post_id != asked[place].post_id:
+            found[place][post_id] = min(found[place].get(post_id, 1.0), distance)
+    return [sorted(near, key=lambda post_id: (near[post_id], post_id)) for near in found]
+
+
+def _exact(runtime: Runtime, asked: Sequence[Asked]) -> list[tuple[int, float, UUID]]:
+    wanted = [
+        (place, "sha256", bytes.fromhex(medium.sha256)) for place, one in enumerate(asked) for medium in one.media
+    ]
+    for place, one in enumerate(asked):
+        told = ExactText().fingerprint(one.text.text)
+        if told is not None:
+            wanted.append((place, ExactText.kind, told.value))
+    if not wanted:
+        return []
     with runtime.database.session() as session:
-        for kind, value in wanted:
-            rows = session.scalars(
-                select(FingerprintRow.post_id)
-                .where(FingerprintRow.kind == kind, FingerprintRow.value == value)
-                .order_by(FingerprintRow.seq)
-                .limit(EXACT_MOST)
-            )
-            yield from ((0.0, post_id) for post_id in rows)
+        rows = session.execute(
+            text(
+                "SELECT asked.place, found.post_id "
+                "FROM unnest(CAST(:places AS int[]), CAST(:kinds AS text[]), CAST(:values AS bytea[])) "
+                "AS asked(place, kind, value) CROSS JOIN LATERAL ("
+                "  SELECT post_id FROM fingerprints WHERE kind = asked.kind AND value = asked.value "
+                "  AND kind IN ('md5', 'sha256', 'text') ORDER BY seq LIMIT :most"  # so that the index is used
+                ") AS found"
+            ),
+            {
+                "places": [place for place, _, _ in wanted],
+                "kinds": [kind for _, kind, _ in wanted],
+                "values": [value for _, _, value in wanted],
+                "most": EXACT_MOST,
+            },
+        )
+        return [(row.place, 0.0, row.post_id) for row in rows]
 
 
-def _near(runtime: Runtime, asked: Asked) -> Iterator[tuple[float, UUID]]:
+def _near(runtime: Runtime, asked: Sequence[Asked]) -> Iterator[tuple[int, float, UUID]]:
+    nearest: dict[str, dict[tuple[int, int], int]] = {}
+    for kind, radius in _RADII.items():
+        values = [(place, value) for place, one in enumerate(asked) for value in _values(kind, one)]
+        nearest[kind] = _search(runtime, kind, values, radius)
+    known = owners(runtime.database, sorted({number for found in nearest.values() for _, number in found}))
+    for kind, found in nearest.items():
+        runtime.fingerprints.forget(kind, sorted({number for _, number in found if number not in known}))
+        for (place, number), distance in found.items():
+            if number in known:
+                yield place, distance / 256, known[number].post_id
+
+
+def _values(kind: str, asked: Asked) -> Iterable[bytes]:
+    if kind == Shingles.kind:
+        shingles = Shingles().fingerprint(asked.text.text)
+        return [shingles.value] if shingles is not None else []
+    if kind == sounds.KIND:
+        return [code for medium in asked.media if medium.sound for code in sounds.asked_codes(medium.sound)]
     pictures = [picture for medium in asked.media for picture in _some(medium)]
-    yield from _search(runtime, "pdq", [value for picture in pictures for value in picture.asked.turned], FAR_RADIUS)
-    codes = [code for picture in pictures for code in picture.codes.asked]
-    yield from _search(runtime, scenes.KIND, codes, scenes.RADIUS)
-    heard = [code for medium in asked.media if medium.sound for code in sounds.asked_codes(medium.sound)]
-    yield from _search(runtime, sounds.KIND, heard, sounds.RADIUS)
-    shingles = Shingles().fingerprint(asked.text.text)
-    if shingles is not None:
-        yield from _search(runtime, Shingles.kind, [shingles.value], SHINGLE_RADIUS)
+    if kind == scenes.KIND:
+        return [code for picture in pictures for code in picture.codes.asked]
+    return [value for picture in pictures for value in picture.asked.turned]
 
 
 def _some(medium: AskedMedium) -> Iterator[Picture]:
@@ -69,15 +107,13 @@ def _some(medium: AskedMedium) -> Iterator[Picture]:
     yield from medium.pictures[::step]
 
 
-def _search(runtime: Runtime, kind: str, values: list[bytes], radius: int) -> Iterator[tuple[float, UUID]]:
-    if not values:
-        return
-    nearest: dict[int, int] = {}
-    for row in runtime.fingerprints.nearest(kind, values, NEAR_MOST, radius=radius):
-        for near in row:
-            nearest[near.number] = min(nearest.get(near.number, radius), near.distance)
-    known = owners(runtime.database, list(nearest))
-    gone = [number for number in nearest if number not in known]
-    runtime.fingerprints.forget(kind, gone)
-    for number, owner in known.items():
-        yield nearest[number] / 256, owner.post_id
+def _search(runtime: Runtime, kind: str, wanted: Sequence[Wanted], radius: int) -> dict[tuple[int, int], int]:
+    """How far the nearest entries are, by the place of the content and the number of the entry."""
+    found: dict[tuple[int, int], int] = {}
+    for start in range(0, len(wanted), _AT_A_TIME):
+        part = wanted[start : start + _AT_A_TIME]
+        rows = runtime.fingerprints.nearest(kind, [value for _, value in part], NEAR_MOST, radius=radius)
+        for (place, _), row in zip(part, rows, strict=True):
+            for near in row:
+                found[place, near.number] = min(found.get((place, near.number), radius), near.distance)
+    return found

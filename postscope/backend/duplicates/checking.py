@@ -13,7 +13,7 @@ from uuid import UUID
 from postscope.backend.blob_files import as_file
 from postscope.backend.blobs import BlobError
 from postscope.backend.duplicates.asking import Asked, AskedMedium, Unreadable, asked_still, asked_video, picture_in
-from postscope.backend.duplicates.assigning import matches_of
+from postscope.backend.duplicates.comparing import find, places_of, searches
 from postscope.backend.duplicates.matching import Matched
 from postscope.backend.duplicates.reading import Verdict, groups_of
 from postscope.backend.errors import Invalid
@@ -80,8 +80,10 @@ def check(
         except SandboxDown as error:
             broken.append(Unreadable(position, "no_decoder", str(error)))
     asked = Asked(text_print(text or ""), tuple(found), tuple(broken))
+    [search] = searches(runtime, [asked])
     with runtime.database.session() as session:
-        matched = matches_of(runtime, session, asked, members=True)
+        places = places_of(session, [search])
+        [matched] = find(runtime, session, [search], places, members=True)
         best = dict(sorted(matched.items(), key=lambda item: (-item[1].score, item[0])))
         groups = groups_of(session, list(best))
     verdict: Verdict = "copy" if best else "could_not_check" if broken else "no_copy"
