@@ -72,6 +72,6 @@ def keep(session: Session, post_ids: Sequence[UUID], shares: Shares, scorer: str
         if there and post_id in alive
     ]
     if rows:
-        written = insert(PostSentiment).values(rows)
+        written = insert(PostSentiment)
         changed = {name: written.excluded[name] for name in ("scorer", "negative", "neutral", "positive")}
-        session.execute(written.on_conflict_do_update(index_elements=["post_id"], set_=changed))
+        session.execute(written.on_conflict_do_update(index_elements=["post_id"], set_=changed), rows)

@@ -11,6 +11,7 @@ from sqlalchemy import Boolean, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.banks import actions, hygiene, queueing
 from postscope.backend.banks.catalogue import new_id
 from postscope.backend.banks.judging import Judged, Matched
@@ -57,39 +58,36 @@ def keep(
 
 def _unchanged(session: Session, posts: Sequence[Post]) -> set[UUID]:
     rows = session.execute(
-        select(Post.id, Post.version).where(Post.id.in_([post.id for post in posts])).with_for_update(key_share=True)
+        select(Post.id, Post.version).where(among(Post.id, [post.id for post in posts])).with_for_update(key_share=True)
     )
     versions = {row.id: row.version for row in rows}
     return {post.id for post in posts if versions.get(post.id) == post.version}
 
 
 def _keep_checks(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged], now: datetime) -> None:
-    rows = insert(PostCheck).values(
-        [
-            {
-                "post_id": post.id,
-                "version": post.version,
-                "verdict": judged[post.id].verdict,
-                "change": judged[post.id].change,
-                "asked": judged[post.id].asked,
-                "unlooked": judged[post.id].unlooked,
-                "unchecked": told_of(judged[post.id].checkable.unchecked),
-                "checked_at": now,
-            }
-            for post in posts
-        ]
-    )
-    fields = ("version", "verdict", "change", "asked", "unlooked", "unchecked", "checked_at")
-    session.execute(
-        rows.on_conflict_do_update(index_elements=["post_id"], set_={name: rows.excluded[name] for name in fields})
-    )
+    rows = [
+        {
+            "post_id": post.id,
+            "version": post.version,
+            "verdict": judged[post.id].verdict,
+            "change": judged[post.id].change,
+            "asked": judged[post.id].asked,
+            "unlooked": judged[post.id].unlooked,
+            "unchecked": told_of(judged[post.id].checkable.unchecked),
+            "checked_at": now,
+        }
+        for post in posts
+    ]
+    given = insert(PostCheck)
+    told = {name: given.excluded[name] for name in rows[0] if name != "post_id"}
+    session.execute(given.on_conflict_do_update(index_elements=["post_id"], set_=told), rows)
 
 
 def _forget_matches(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged]) -> None:
     """What does not match any more is kept for those who decided on it, and shown no more."""
     rows = session.execute(
         select(BankMatch.id, BankMatch.post_id, BankMatch.entry_id, BankMatch.tier).where(
-            BankMatch.post_id.in_([post.id for post in posts]), BankMatch.current
+            among(BankMatch.post_id, [post.id for post in posts]), BankMatch.current
         )
     ).all()
     holds = {(post_id, match.found.entry, match.found.tier) for post_id, one in judged.items() for match in one.matches}

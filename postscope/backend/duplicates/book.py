@@ -17,6 +17,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.duplicates import groups
 from postscope.backend.duplicates.matching import Matched
 from postscope.backend.duplicates.places import Place, read_places
@@ -112,7 +113,7 @@ class Book:
         ]
         self._upsert([row for post_id, row in rows.items() if post_id not in left])
         if left:
-            self._session.execute(delete(DuplicateMember).where(DuplicateMember.post_id.in_(left)))
+            self._session.execute(delete(DuplicateMember).where(among(DuplicateMember.post_id, left)))
         self._upsert([row for post_id, row in rows.items() if post_id in left])
         self._write_pairs()
 
@@ -140,23 +141,23 @@ class Book:
                 {"id": group_id, "anchor_id": self._anchors[group_id], "created_at": at}
                 for group_id, at in self._founded.items()
             ]
-            self._session.execute(insert(DuplicateGroup).values(rows))
+            self._session.execute(insert(DuplicateGroup), rows)
 
     def _upsert(self, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        adding = insert(DuplicateMember).values(rows)
+        adding = insert(DuplicateMember)
         told = {name: adding.excluded[name] for name in ("group_id", "score", "evidence")}
-        self._session.execute(adding.on_conflict_do_update(index_elements=["post_id"], set_=told))
+        self._session.execute(adding.on_conflict_do_update(index_elements=["post_id"], set_=told), rows)
 
     def _write_pairs(self) -> None:
         if not self._pairs:
             return
-        self._session.execute(delete(DuplicatePair).where(DuplicatePair.post_id.in_(list(self._pairs))))
+        self._session.execute(delete(DuplicatePair).where(among(DuplicatePair.post_id, self._pairs)))
         rows = [
             {"post_id": post_id, "other_id": other, "score": match.score, "evidence": list(match.evidence)}
             for post_id, matched in sorted(self._pairs.items())
             for other, match in matched.items()
         ]
         if rows:
-            self._session.execute(insert(DuplicatePair).values(rows).on_conflict_do_nothing())
+            self._session.execute(insert(DuplicatePair).on_conflict_do_nothing(), rows)

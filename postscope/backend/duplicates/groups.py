@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.tables import DuplicateGroup, DuplicateMember, DuplicatePair, Post
 
 _TURN = 0x64757073  # the bytes of "dups"
@@ -24,7 +25,7 @@ def hold(session: Session, ids: Iterable[UUID]) -> set[UUID]:
     Whoever deletes a post locks it first and its group then; so must we, or each would wait for the other: nothing of
     a group is written before all posts are held.
     """
-    rows = select(Post.id).where(Post.id.in_(set(ids))).order_by(Post.id).with_for_update(read=True, key_share=True)
+    rows = select(Post.id).where(among(Post.id, set(ids))).order_by(Post.id).with_for_update(read=True, key_share=True)
     return set(session.scalars(rows))
 
 

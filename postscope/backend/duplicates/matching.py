@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.duplicates.asking import Asked, AskedMedium
 from postscope.backend.duplicates.frame_looks import frame_look
 from postscope.backend.fingerprinting.making import LOOK
@@ -72,15 +73,17 @@ class Matched:
 
 def load_kept(runtime: Runtime, session: Session, ids: Sequence[UUID]) -> dict[UUID, KeptPost]:
     """Of those posts that are there."""
-    texts = {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(Post.id.in_(ids)))}
+    texts = {row.id: row.text for row in session.execute(select(Post.id, Post.text).where(among(Post.id, ids)))}
     media: dict[UUID, list[Media]] = defaultdict(list)
-    for medium in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
+    for medium in session.scalars(
+        select(Media).where(among(Media.post_id, ids)).order_by(Media.post_id, Media.position)
+    ):
         media[medium.post_id].append(medium)
     prints: dict[UUID, list[FingerprintRow]] = defaultdict(list)
     if media:
         rows = session.scalars(
             select(FingerprintRow)
-            .where(FingerprintRow.post_id.in_(list(media)), FingerprintRow.kind.in_(_KINDS))
+            .where(among(FingerprintRow.post_id, media), FingerprintRow.kind.in_(_KINDS))
             .order_by(FingerprintRow.seq)
         )
         for row in rows:

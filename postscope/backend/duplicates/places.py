@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.tables import DuplicateGroup, DuplicateMember, Fingerprinted, Post
 
 
@@ -50,6 +51,6 @@ def _read(session: Session, ids: set[UUID]) -> dict[UUID, Place]:
         .outerjoin(DuplicateMember, DuplicateMember.post_id == Post.id)
         .outerjoin(DuplicateGroup, DuplicateGroup.id == DuplicateMember.group_id)
         .outerjoin(Fingerprinted, Fingerprinted.post_id == Post.id)
-        .where(Post.id.in_(ids))
+        .where(among(Post.id, ids))
     )
     return {row.id: Place(row.id, row.created_at, row.group_id, row.anchor_id, row.content) for row in rows}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from postscope.backend.arrays import among
 from postscope.backend.database import Database
 from postscope.backend.tables import FingerprintRow
 from postscope.indexing.hamming import HammingIndex, Near, Rows
@@ -78,7 +79,7 @@ def owners(database: Database, numbers: Sequence[int]) -> dict[int, Owner]:
     with database.session() as session:
         found = session.execute(
             select(FingerprintRow.seq, FingerprintRow.post_id, FingerprintRow.media_id).where(
-                FingerprintRow.seq.in_(numbers)
+                among(FingerprintRow.seq, numbers)
             )
         )
         return {row.seq: Owner(row.post_id, row.media_id) for row in found}

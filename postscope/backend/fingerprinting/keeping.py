@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from postscope.backend.arrays import among
 from postscope.backend.fingerprinting.making import RECIPE, Made
 from postscope.backend.tables import Fingerprinted, FingerprintRow, Media, Post
 
@@ -50,7 +51,9 @@ def _medium_key(medium: Media) -> str:
 
 def known(session: Session, ids: Sequence[UUID]) -> dict[UUID, bytes]:
     """Of which content the fingerprints of these posts are; a post without any is left out."""
-    rows = session.execute(select(Fingerprinted.post_id, Fingerprinted.content).where(Fingerprinted.post_id.in_(ids)))
+    rows = session.execute(
+        select(Fingerprinted.post_id, Fingerprinted.content).where(among(Fingerprinted.post_id, ids))
+    )
     return {row.post_id: row.content for row in rows}
 
 
@@ -64,10 +67,10 @@ def replace(session: Session, posts: Sequence[PostFingerprints]) -> None:
         return
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TURN})
     ids = [post.post_id for post in posts]
-    there = set(session.scalars(select(Post.id).where(Post.id.in_(ids)).with_for_update(key_share=True)))
-    media = set(session.scalars(select(Media.id).where(Media.post_id.in_(there))))
+    there = set(session.scalars(select(Post.id).where(among(Post.id, ids)).with_for_update(key_share=True)))
+    media = set(session.scalars(select(Media.id).where(among(Media.post_id, there))))
     kept = [post for post in posts if post.post_id in there]
-    session.execute(delete(FingerprintRow).where(FingerprintRow.post_id.in_(there)))
+    session.execute(delete(FingerprintRow).where(among(FingerprintRow.post_id, there)))
     rows = [
         {"post_id": post.post_id, **asdict(made)}
         for post in kept
@@ -76,19 +79,19 @@ def replace(session: Session, posts: Sequence[PostFingerprints]) -> None:
     ]
     if rows:
         session.execute(insert(FingerprintRow), rows)
-    notes = insert(Fingerprinted).values([_note(post) for post in kept]) if kept else None
-    if notes is not None:
+    if kept:
+        notes = insert(Fingerprinted)
+        told = {"content": notes.excluded.content, "failures": notes.excluded.failures}
         session.execute(
-            notes.on_conflict_do_update(
-                index_elements=["post_id"],
-                set_={"content": notes.excluded.content, "failures": notes.excluded.failures},
-            )
+            notes.on_conflict_do_update(index_elements=["post_id"], set_=told), [_note(post) for post in kept]
         )
 
 
 def failures(session: Session, ids: Sequence[UUID]) -> Mapping[UUID, list[Failure]]:
     """What could not be fingerprinted of these posts."""
-    rows = session.execute(select(Fingerprinted.post_id, Fingerprinted.failures).where(Fingerprinted.post_id.in_(ids)))
+    rows = session.execute(
+        select(Fingerprinted.post_id, Fingerprinted.failures).where(among(Fingerprinted.post_id, ids))
+    )
     return {
         row.post_id: [Failure(UUID(item["media_id"]), item["code"], item["reason"]) for item in row.failures]
         for row in rows

@@ -8,6 +8,7 @@ and too little shared weight is no copy: two short texts may be alike by chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import Final
 
 import regex
@@ -38,30 +39,34 @@ class TextPrint:
         text: as it came.
         told: its folded words, without links and without the handles it speaks to.
         pieces: every run of four letters in it, and its weight.
+        weight: of all of them.
     """
 
     text: str
     told: str
     pieces: dict[str, float]
+    weight: float
 
 
 def text_print(text: str) -> TextPrint:
     """Prepare a text for comparisons."""
     found = words(_HANDLE.sub(" ", text))
-    return TextPrint(text, " ".join(found), _pieces(found))
+    pieces = _pieces(found)
+    return TextPrint(text, " ".join(found), pieces, fsum(pieces.values()))
 
 
 def compare_texts(asked: TextPrint, kept: TextPrint) -> CopyVerdict | None:
     """Whether ``asked`` is a copy of ``kept``; None if not. Symmetric but for the words of ``changes``."""
-    less = min(sum(asked.pieces.values()), sum(kept.pieces.values()))
+    less = min(asked.weight, kept.weight)
     if less < LEAST_SHARED:
         return None
-    shared = sum(min(weight, kept.pieces.get(piece, 0.0)) for piece, weight in asked.pieces.items())
+    common = asked.pieces.keys() & kept.pieces.keys()
+    shared = fsum(min(asked.pieces[piece], kept.pieces[piece]) for piece in common)  # in any order the same
     contained = shared / less
     if shared < LEAST_SHARED or contained < LEAST_CONTAINED:
         return None
     same = asked.told == kept.told
-    union = sum(asked.pieces.values()) + sum(kept.pieces.values()) - shared
+    union = asked.weight + kept.weight - shared
     resemblance = shared / union
     score = 1.0 if same else min(0.99, 0.5 + 0.5 * (0.7 * contained + 0.3 * resemblance))
     return CopyVerdict(
