@@ -16,7 +16,7 @@ from postscope.backend.searching.answers import FacetCount
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
 from postscope.backend.tables import Post, Topic, TopicMember
-from postscope.backend.topics import edits, telling
+from postscope.backend.topics import edits, telling, undoing
 from postscope.backend.trends.listing import list_posts
 from postscope.backend.trends.requests import PostFilter
 from postscope.backend.work import Stage
@@ -112,7 +112,7 @@ def test_what_people_move_is_found_where_it_is_now_and_a_merged_topic_is_what_it
     sweep(desk.runtime)
     agrees(desk.runtime, storm)
     with desk.runtime.database.session() as session:
-        edits.undo(session, edit, actor="ana", now=desk.runtime.clock())
+        undoing.undo(session, edit, actor="ana", now=desk.runtime.clock())
     agrees(desk.runtime, bread)
     with desk.runtime.database.session() as session:
         edits.exclude(session, bread, sorted(members(desk.runtime, bread))[:2], actor="ana", now=desk.runtime.clock())

@@ -194,7 +194,9 @@ def test_the_child_process_ends_when_its_run_is_cancelled(desk: TopicDesk, monke
     assert [child.poll() is not None for child in children] == [True]
 
 
-def test_births_a_merge_a_split_and_a_death_are_told_from_run_to_run(desk: TopicDesk) -> None:
+def test_a_second_discovery_of_the_same_posts_continues_all_and_one_without_a_topics_posts_ends_it(
+    desk: TopicDesk,
+) -> None:
     day = {subject: f"2026-03-0{n}T00:00:00Z" for n, subject in enumerate(("storm", "match", "bread"), start=1)}
     ids = {subject: desk.talk(subject, 30, created_at=when) for subject, when in day.items()}
     first = desk.discover()

@@ -13,7 +13,7 @@ from postscope.backend.auth import Caller, Role, require
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.routes.topics import TopicOut
 from postscope.backend.tables import TopicEdit
-from postscope.backend.topics import edits, making, reading
+from postscope.backend.topics import edits, making, reading, undoing
 
 router = APIRouter(prefix="/v1/topics", tags=["topics"])
 
@@ -177,4 +177,4 @@ def undo_edit(edit_id: UUID, request: Request, caller: Analyst) -> EditOut:
     """Everything is as it was before; 409 while a later edit of the same topics stands."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:
-        return EditOut.of(edits.undo(session, edit_id, actor=caller.name, now=runtime.clock()))
+        return EditOut.of(undoing.undo(session, edit_id, actor=caller.name, now=runtime.clock()))

@@ -14,7 +14,7 @@ from postscope.backend.errors import Invalid
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Topic, TopicEdit, TopicMember
 from postscope.backend.topics.applying import lock
-from postscope.backend.topics.edits import Edit, living, members_only
+from postscope.backend.topics.edit import Edit, living, members_only
 from postscope.backend.topics.gathering import texts_of
 from postscope.indexing.normalise import normalise
 from postscope.indexing.stores.base import DenseQuery
