@@ -22,11 +22,15 @@ Reader = Annotated[Caller, Depends(require(Role.ANALYST, Role.MODERATOR, Role.PR
 
 
 class KeywordOut(BaseModel):
-    """A word or pair of words; ``weight`` is relative to the heaviest; ``language`` is null where not known."""
+    """A word or pair of words; ``weight`` is relative to the heaviest; ``language`` is null where not known.
+
+    ``seen``: it names what pictures show, where the posts of a topic say nothing.
+    """
 
     word: str = Field(examples=["flight cancelled"])
     weight: float = Field(examples=[1.0])
     language: str | None = Field(examples=["en"])
+    seen: bool = Field(False, examples=[False])
 
 
 class SummaryOut(BaseModel):

@@ -26,7 +26,8 @@ class Topic(Base):
         state: ``candidate`` (a burst that no run has confirmed yet; posts are assigned to it all the same),
             ``active``, ``dead`` (no run found it again; one may revive it), ``merged`` (into ``merged_into``).
         named_by: who named it; None where the name is the machine's.
-        keywords: ``[{"word", "weight", "language"}]``, the most telling first; language is None for any.
+        keywords: ``[{"word", "weight", "language", "seen"}]``, the most telling first; language is None for any; seen
+            (absent: false) where nobody wrote it, but pictures show it.
         summary: ``{"text", "post_ids", "media_ids"}``: posts and images that stand for it.
         parent_id: the theme of a topic, the topic of a sub-topic.
         absorbs: a person merged others into it, so runs put clusters that are mostly its own into it.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media, Post, Topic
 from postscope.backend.topics.model_namer import ModelNamer, NamerFailed
+from postscope.backend.topics.seeing import see_topics
 from postscope.indexing.topics.keywords import Keyword
 from postscope.indexing.topics.names import KeywordNamer, TopicName, TopicNamer, summary_of
 
@@ -33,13 +34,14 @@ def namer_of(runtime: Runtime) -> TopicNamer:
 def name_topics(
     runtime: Runtime, run_id: uuid.UUID, due: Sequence[uuid.UUID], *, tell: Callable[[int, int], None]
 ) -> int:
-    """Sum up the topics of a run, and name those that are due.
+    """Sum up the topics of a run, and name those that are due; those without words by what is seen in them.
 
     A namer that fails leaves the name made of keywords; after the first failure it is not asked again in this run.
 
     Returns:
         How many the namer could not name.
     """
+    see_topics(runtime, run_id)
     namer, failed = namer_of(runtime), 0
     with runtime.database.session() as session:
         ids = list(session.scalars(select(Topic.id).where(Topic.run_id == run_id).order_by(Topic.id)))

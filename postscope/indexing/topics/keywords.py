@@ -32,11 +32,18 @@ NO_LANGUAGE: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A word or pair of words; ``weight`` is relative to the topic's heaviest, ``language`` None where not known."""
+    """A word or pair of words.
+
+    Attributes:
+        weight: relative to the topic's heaviest.
+        language: None where not known.
+        seen: it names what pictures show; nobody wrote or said it.
+    """
 
     word: str
     weight: float
     language: str | None
+    seen: bool = False
 
 
 @dataclass(slots=True)

@@ -47,7 +47,9 @@ class KeywordNamer:
                 picked.append(keyword.word)
             if len(picked) == NAMED_BY:
                 break
-        return TopicName(", ".join(picked) or "posts without words", summary_of(texts))
+        name = ", ".join(picked) or "posts without words"
+        seen = bool(keywords) and all(keyword.seen for keyword in keywords)
+        return TopicName(f"seen: {name}" if seen else name, summary_of(texts))
 
 
 def summary_of(texts: Sequence[str]) -> str:
