@@ -36,7 +36,7 @@ from tests.benchmarks.image_edits import EDITS as IMAGE_EDITS
 from tests.benchmarks.rig import system
 from tests.benchmarks.text_edits import EDITS as TEXT_EDITS
 
-BANKED_TEXTS, OTHER_TEXTS = 400, 4_000
+BANKED_TEXTS, OTHER_TEXTS = 300, 1_000
 
 Finder = Callable[[bytes], set[int]]
 """Content to the numbers of the banked contents that it is said to be a copy of."""
@@ -115,7 +115,8 @@ def texts(runtime: Runtime, file: Path, every: int) -> None:
     """Print the half with texts."""
     chosen = load(file)
     banked = chosen[:BANKED_TEXTS]
-    others = [text for text in chosen[BANKED_TEXTS:] if not any(alike(text, known) for known in banked)][:OTHER_TEXTS]
+    further = chosen[BANKED_TEXTS : BANKED_TEXTS + 2 * OTHER_TEXTS]
+    others = [text for text in further if not any(alike(text, known) for known in banked)][:OTHER_TEXTS]
     bank = _bank(runtime)
     numbers = {
         _entry(runtime, bank, EntryIn(hashes=[HashIn(kind="text", value=text)])): number

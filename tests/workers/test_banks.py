@@ -66,6 +66,15 @@ def test_an_entry_made_from_a_post_knows_all_its_parts(banks: BankDesk) -> None:
     ]
 
 
+def test_an_entry_outlives_the_post_that_it_was_made_from(banks: BankDesk) -> None:
+    original = banks.post(SCAM, uploads=[banks.upload(picture(3))])
+    entry = banks.entry(banks.bank(), post_id=str(original))
+    banks.desk.delete(original)
+    found = banks.verdict(banks.post("other words", uploads=[banks.upload(picture(3), "JPEG")]))
+    assert (found["verdict"], found["copies"][0]["entry_id"]) == ("match", entry["id"])
+    assert banks.verdict(banks.post(SCAM))["verdict"] == "match"
+
+
 def test_hashes_alone_are_enough(banks: BankDesk) -> None:
     import hashlib
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, literal, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.banks import changes, vectors
@@ -215,7 +215,7 @@ def of_entries(session: Session, ids: Sequence[UUID], thresholds: Mapping[str, f
 def _asked_codes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[KnownSignal]]:
     rows = session.execute(
         select(BankSignal.entry_id, BankSignal.value)
-        .where(BankSignal.entry_id.in_(ids), BankSignal.kind == sounds.TRACK)
+        .where(BankSignal.entry_id == any_(literal(list(ids), ARRAY(Uuid))), BankSignal.kind == sounds.TRACK)
         .order_by(BankSignal.id)
     )
     found: dict[UUID, list[KnownSignal]] = {}
@@ -228,6 +228,7 @@ def _asked_codes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Known
 def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]) -> Iterator[list[Loaded]]:
     """Entries with their hashes, a batch of ids at a time; what is gone is left out."""
     for ids in batches:
+        given = any_(literal(list(ids), ARRAY(Uuid)))  # one parameter, however many there are
         entries = session.execute(
             select(
                 BankEntry.id,
@@ -236,12 +237,12 @@ def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequen
                 BankEntry.expires_at,
                 BankEntry.enabled,
                 BankEntry.quarantined_at,
-            ).where(BankEntry.id.in_(ids))
+            ).where(BankEntry.id == given)
         ).all()
         signals: dict[UUID, list[KnownSignal]] = {row.id: [] for row in entries}
         for row in session.execute(
             select(BankSignal.entry_id, BankSignal.kind, BankSignal.value)
-            .where(BankSignal.entry_id.in_(ids), BankSignal.kind.not_in(NOT_HELD))
+            .where(BankSignal.entry_id == given, BankSignal.kind.not_in(NOT_HELD))
             .order_by(BankSignal.id)
         ):
             if row.entry_id in signals:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.banks import changes, live, vectors
-from postscope.backend.tables import BankEntry, BankMatch, BankSignal
+from postscope.backend.tables import BankEntry, BankMatch
 from postscope.indexing.known.index import KnownIndex
 
 
@@ -54,15 +54,10 @@ def sought(session: Session, params: dict[str, Any], space: str, before: Sought 
     if not params["dry_run"]:
         chosen += [BankEntry.enabled.is_(True), BankEntry.quarantined_at.is_(None)]
     ids = list(session.scalars(select(BankEntry.id).where(*chosen).order_by(BankEntry.id)))
-    found = set(
-        session.scalars(
-            select(BankSignal.kind).join(BankEntry, BankEntry.id == BankSignal.entry_id).where(*chosen).distinct()
-        )
-    )
     index = live.of_entries(session, ids, params["thresholds"])
     live.read_vectors(session, index, space, chosen)
-    kinds = {"pdq" if kind == "vpdq" else kind for kind in found if kind not in live.NOT_HELD}
-    parts = {"text" if kind in ("text", "shingles") else "media" for kind in found}
+    kinds = {"pdq" if kind == "vpdq" else kind for kind in index.kinds}
+    parts = {"text" if kind in ("text", "shingles") else "media" for kind in kinds}
     return Sought(
         change, index, tuple(sorted(kinds)), tuple(sorted(parts)), space,
         vectors.count_lacking(session, space, among=chosen),

@@ -66,6 +66,7 @@ class KnownIndex:
         self._owner = {kind: Column(np.dtype(np.int32)) for kind in self._near}
         self._exact: dict[str, dict[bytes, int | tuple[int, ...]]] = {kind: {} for kind in EXACT}
         self._frames: dict[int, tuple[bytes, ...]] = {}
+        self._kinds: set[str] = set()
         self._vectors: dict[VectorPart, tuple[Vectors, npt.NDArray[np.int32]]] = {}
 
     def __len__(self) -> int:
@@ -125,6 +126,11 @@ class KnownIndex:
         """For each fingerprint whether any is within a radius, of entries that are switched off among them."""
         return [bool(found) for found in self._near[kind].nearest(values, 1, radius=radius)]
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of hashes that any entry has had."""
+        return frozenset(self._kinds)
+
     def count(self, kind: Kind) -> int:
         """How many hashes of a kind are looked up by nearness."""
         return len(self._near[kind])
@@ -170,6 +176,7 @@ class KnownIndex:
         near: dict[str, tuple[list[bytes], list[int]]] = {name: ([], []) for name in self._near}
         for place, (_, signals) in enumerate(entries, start):
             for name, value in _looked_up(signals):
+                self._kinds.add(name)
                 if name in EXACT:
                     self._add_exact(name, value, place)
                     continue
