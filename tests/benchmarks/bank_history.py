@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -45,7 +46,7 @@ def through_history(runtime: Runtime, posts: int, sizes: Sequence[int]) -> None:
         for size in sizes:
             bank = _bank(runtime, made(size))
             reading = _read(runtime, bank)
-            seconds, result = _sweep(runtime, bank)
+            seconds, result = sweep(runtime, bank, dry_run=False)
             print(
                 f"{size:6,} {kind:10}: {posts / max(seconds - reading, 1e-9):8,.1f} posts/s after {reading:.2f} s for "
                 f"reading the entries; {result['new_matches']} matches",
@@ -108,9 +109,10 @@ def _read(runtime: Runtime, bank: UUID) -> float:
     return time.perf_counter() - started
 
 
-def _sweep(runtime: Runtime, bank: UUID) -> tuple[float, dict[str, int]]:
+def sweep(runtime: Runtime, bank: UUID, *, dry_run: bool) -> tuple[float, dict[str, Any]]:
+    """Seconds and result of a retro-match with all entries of a bank."""
     with runtime.database.session() as session:
-        run = retro.start(session, bank, [], CALLER, dry_run=False, thresholds={}, now=runtime.clock()).id
+        run = retro.start(session, bank, [], CALLER, dry_run=dry_run, thresholds={}, now=runtime.clock()).id
     started = time.perf_counter()
     work_runs(runtime)
     seconds = time.perf_counter() - started

@@ -16,19 +16,17 @@ from uuid import UUID, uuid4
 
 import faiss
 import numpy as np
-from sqlalchemy import text
 
 from postscope.backend import work
-from postscope.backend.banks import catalogue, entries, retro
+from postscope.backend.banks import catalogue, entries
 from postscope.backend.banks.schema import BankIn, EntryIn, HashIn
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import BankMatch
 from postscope.backend.work import Stage
 from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
 from postscope.indexing.known.matching import Probe, find
-from postscope.workers.long_runs import work_runs
 from postscope.workers.stages import run_stage
-from tests.benchmarks.bank_history import CALLER, through_history
+from tests.benchmarks.bank_history import CALLER, sweep, through_history
 from tests.benchmarks.rig import posts_of, sample_texts, system
 
 ASKED = 200
@@ -82,16 +80,8 @@ def retro_match(runtime: Runtime, posts: int) -> None:
     for words in wanted:
         _entry(runtime, bank, words)
     for dry_run in (True, False):
-        with runtime.database.session() as session:
-            run = retro.start(session, bank, [], CALLER, dry_run=dry_run, thresholds={}, now=runtime.clock())
-            run_id = run.id
-        started = time.perf_counter()
-        work_runs(runtime)
-        seconds = time.perf_counter() - started
-        with runtime.database.session() as session:
-            told = session.execute(text("SELECT state, result FROM runs WHERE id = :id"), {"id": run_id}).one()
-        assert told.state == "done", told
-        result = {name: told.result[name] for name in ("fingerprints", "posts", "new_matches") if name in told.result}
+        seconds, told = sweep(runtime, bank, dry_run=dry_run)
+        result = {name: told[name] for name in ("fingerprints", "posts", "new_matches") if name in told}
         print(f"{'dry run' if dry_run else 'retro-match'}: {posts / seconds:8,.0f} posts/s  {result}")
 
 

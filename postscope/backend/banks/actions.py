@@ -9,15 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from postscope.backend import audit, webhooks
 from postscope.backend.auth import Caller
 from postscope.backend.banks import queueing
-from postscope.backend.banks.catalogue import new_id, readable
+from postscope.backend.banks.catalogue import new_id, readable, save
 from postscope.backend.banks.schema import SEVERITIES, RuleIn
-from postscope.backend.errors import Conflict, Invalid, NotFound
+from postscope.backend.errors import Invalid, NotFound
 from postscope.backend.tables import ActionRule, ActionTaken, Bank, BankEntry, BankMatch, Post
 
 EVENT = "moderation.match"
@@ -77,12 +76,7 @@ def create(session: Session, given: RuleIn, caller: Caller, *, now: datetime) ->
             raise Invalid.of(f"banks.{number}", error.detail) from error
     told = given.model_dump(mode="python")
     rule = ActionRule(id=new_id(), created_by=caller.name, created_at=now, **told)
-    try:
-        with session.begin_nested():
-            session.add(rule)
-            session.flush()
-    except IntegrityError as error:
-        raise Conflict(f"there is a rule {given.name!r} already", code="rule_exists") from error
+    save(session, rule, "rule")
     _record(session, rule.id, "action_rule.create", caller, given.model_dump(mode="json"), now)
     return rule
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Literal
 
 import uuid_utils
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from postscope.backend.auth import Caller, Role
 from postscope.backend.banks import changes
 from postscope.backend.banks.schema import BankChangeIn, BankIn, changes_of
 from postscope.backend.errors import Conflict, Forbidden, NotFound
-from postscope.backend.tables import Bank, BankEntry
+from postscope.backend.tables import ActionRule, Bank, BankEntry
 
 
 def new_id() -> uuid.UUID:
@@ -41,7 +42,7 @@ def create(session: Session, given: BankIn, caller: Caller, *, now: datetime) ->
         created_at=now,
         updated_at=now,
     )
-    _save(session, bank)
+    save(session, bank, "bank")
     _record(session, bank, "bank.create", caller, {"name": bank.name, "harmless": bank.harmless}, now)
     return bank
 
@@ -60,7 +61,7 @@ def change(session: Session, bank_id: uuid.UUID, given: BankChangeIn, caller: Ca
             setattr(bank, name, sorted({role.value for role in value}) if name in ("readers", "writers") else value)
     bank.readers = sorted({*bank.readers, *bank.writers})
     bank.updated_at = now
-    _save(session, bank)
+    save(session, bank, "bank")
     _record(session, bank, "bank.change", caller, given.model_dump(mode="json", exclude_unset=True), now)
     return bank
 
@@ -125,14 +126,19 @@ def sizes(session: Session, ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _save(session: Session, bank: Bank) -> None:
-    name = bank.name
+def save(session: Session, row: Bank | ActionRule, what: Literal["bank", "rule"]) -> None:
+    """Write what has a name that no other of its kind may have.
+
+    Raises:
+        Conflict: ``bank_exists`` or ``rule_exists``.
+    """
+    name = row.name
     try:
         with session.begin_nested():
-            session.add(bank)
+            session.add(row)
             session.flush()
     except IntegrityError as error:
-        raise Conflict(f"there is a bank {name!r} already", code="bank_exists") from error
+        raise Conflict(f"there is a {what} {name!r} already", code=f"{what}_exists") from error
 
 
 def _record(
