@@ -22,6 +22,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
 from postscope.workers.deliveries import deliver_due
+from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.patrol import Patrol
@@ -57,6 +58,12 @@ def process_runtime() -> Runtime:
 def process_patrol() -> Patrol:
     """Where this worker process is on its round."""
     return Patrol(process_runtime())
+
+
+@lru_cache(maxsize=1)
+def process_fingerprint_patrol() -> FingerprintPatrol:
+    """The same for the fingerprints."""
+    return FingerprintPatrol(process_runtime())
 
 
 def create_celery() -> Celery:
@@ -118,6 +125,7 @@ def _run_stage(stage: str) -> int:
 def _sweep() -> None:
     sweep(process_runtime())
     process_patrol().step()
+    process_fingerprint_patrol().step()
 
 
 def _deliver() -> None:

@@ -16,6 +16,7 @@ from postscope.indexing.stores.base import StoreError
 from postscope.indexing.stores.edge import EdgeStore
 from postscope.indexing.stores.edge_build import IndexBuildFailed, IndexBuildStopped, build_index
 from postscope.workers.deliveries import deliver_due
+from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.patrol import Patrol
@@ -122,10 +123,11 @@ class LocalRunner:
                         log.info("index_built", collection=collection, report=str(report))
 
     def _sweep(self) -> None:
-        patrol = Patrol(self._runtime)
+        patrol, fingerprints = Patrol(self._runtime), FingerprintPatrol(self._runtime)
         while not self._stopping.wait(self._runtime.settings.work.sweep_seconds * 5):
             try:
                 sweep(self._runtime)
                 patrol.step()
+                fingerprints.step()
             except Exception:
                 log.exception("sweep_failed")
