@@ -51,14 +51,7 @@ class Prediction:
 
     def at_least(self, observed: int) -> float:
         """Probability of ``observed`` or more; never below ``SMALLEST``."""
-        if observed <= 0:
-            return 1.0
-        below = np.exp(self._log_pmf(observed - 1)).sum()
-        if below < 0.5:
-            return float(1.0 - below)
-        # The tail itself, so that a tiny one is not lost in the difference from 1.
-        logs = self._log_pmf(self._far(observed))[observed:]
-        return max(float(np.exp(logs).sum()), SMALLEST)
+        return float(tails(np.array([observed]), np.array([self.mean]), np.array([self.size]))[0])
 
     def at_most(self, observed: int) -> float:
         """Probability of ``observed`` or fewer."""
@@ -77,6 +70,20 @@ class Prediction:
         k = np.arange(most, dtype=np.float64)
         steps = np.log((k + self.size) / (k + 1)) + math.log(mean / (self.size + mean))
         return np.concatenate([[0.0], np.cumsum(steps)]) + self.size * math.log(stay)
+
+
+def tails(observed: npt.NDArray[Any], means: Floats, sizes: Floats) -> Floats:
+    """Probabilities of so many or more, each under its own negative binomial, shape (n,); never below ``SMALLEST``.
+
+    The tail is a regularised incomplete beta function (Johnson, Kemp and Kotz, "Univariate Discrete Distributions",
+    3rd ed. 2005, section 5.6), which does not lose a tiny one in a difference from 1.
+    """
+    from scipy.special import betainc
+
+    at_least_one = np.maximum(observed, 1)
+    means = np.maximum(means, 1e-12)
+    found = np.where(observed <= 0, 1.0, betainc(at_least_one, sizes, means / (sizes + means)))
+    return np.asarray(np.clip(found, SMALLEST, 1.0), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

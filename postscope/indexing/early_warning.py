@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from postscope.indexing.bursts import Prediction
+from postscope.indexing.bursts import Prediction, tails
 from postscope.indexing.types import Vector, Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -43,9 +43,16 @@ LEAST_HISTORY = 200
 BASE_SCORE = 1.5
 """What a score must have beyond the number of tests, since the places of a space are not independent. Set on streams
 that no figure is reported of (``trend_replay``)."""
+STREAM_SHARE, SWEEP_SHARE = 0.75, 0.25
+"""Of the false alarms a day: what the surroundings of new posts may raise, and the counts of known topics."""
+PAUSE_HOURS = 12.0
+"""A burst that was quiet for as long as a night still goes on."""
 SAME = 0.7
 """Cosine of the centres from which a group is taken for one that was found within ``RECENT_HOURS``. Shared members
 would not do: the outer posts of one burst chain it to the next."""
+COOL_DOWN_HOURS, SAME_WHILE_HOT = 24.0, 0.6
+"""While a burst was seen within so many hours this cosine is enough: what people say of one matter gathers in several
+groups, and each would be an alert of its own. Lower ones, and longer pauses, take one burst for another."""
 FEW_AUTHORS = 0.3
 FEW_TEXTS = 0.5
 
@@ -92,22 +99,28 @@ def assess(around: Around) -> Group | None:
     """The most surprising group around the post; None where there is none or too little history to tell."""
     if around.history_volume < LEAST_HISTORY:
         return None
-    best: Group | None = None
-    for window in WINDOWS:
-        inside = np.flatnonzero(around.ages <= window)
-        volume = around.volumes[window]
-        for size in GROUPS:
-            if size > len(inside) or around.scores[inside[size - 1]] < LOOSEST:
-                break
-            radius = float(around.scores[inside[size - 1]])
-            older = int(np.searchsorted(-around.history, -radius, side="right")) + UNSEEN
-            found = Prediction(older * volume / around.history_volume, 1 / (1 / older + DISPERSION))
-            if size - 1 <= 2 * found.mean + 3:  # no burst, whatever the probability says
-                continue
-            score = -math.log10(found.at_least(size - 1))
-            if best is None or score > best.score:
-                best = Group(score, window, tuple(int(place) for place in inside[:size]), radius, found)
-    return best
+    places = {window: np.flatnonzero(around.ages <= window) for window in WINDOWS}
+    tried = [
+        (window, size, float(around.scores[inside[size - 1]]))
+        for window, inside in places.items()
+        for size in GROUPS
+        if size <= len(inside) and around.scores[inside[size - 1]] >= LOOSEST
+    ]
+    if not tried:
+        return None
+    posts = np.array([size for _, size, _ in tried])
+    radii = np.array([radius for _, _, radius in tried])
+    older = np.searchsorted(-around.history, -radii, side="right") + UNSEEN
+    means = older * [around.volumes[window] for window, _, _ in tried] / around.history_volume
+    shapes = 1 / (1 / older + DISPERSION)
+    scores = -np.log10(tails(posts - 1, means, shapes))
+    scores[posts - 1 <= 2 * means + 3] = -1.0  # no burst, whatever the probability says
+    best = int(scores.argmax())
+    if scores[best] < 0:
+        return None
+    window, size, radius = tried[best]
+    members = tuple(int(place) for place in places[window][:size])
+    return Group(float(scores[best]), window, members, radius, Prediction(float(means[best]), float(shapes[best])))
 
 
 def needed_score(posts_a_day: float, budget: float) -> float:
@@ -143,13 +156,20 @@ def centre_of(vectors: Vectors) -> Vector:
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
 
-def same_as(centre: Vector, others: Sequence[Vector]) -> int | None:
-    """Which of the groups that are known is this one, by their centres (each (dim,)); None where it is a new one."""
+def same_as(centre: Vector, others: Sequence[Vector], quiet: Sequence[float]) -> int | None:
+    """Which of the groups that are known is this one; None where it is a new one.
+
+    Args:
+        centre: of the group, (dim,).
+        others: centres of those that were seen within ``RECENT_HOURS``.
+        quiet: hours since each of them was last seen.
+    """
     if not others:
         return None
     alike = np.stack(others) @ centre
-    best = int(alike.argmax())
-    return best if alike[best] >= SAME else None
+    needed = np.where(np.asarray(quiet) <= COOL_DOWN_HOURS, SAME_WHILE_HOT, SAME)
+    best = int(np.where(alike >= needed, alike, -2.0).argmax())
+    return best if alike[best] >= needed[best] else None
 
 
 def marks_of(vectors: Vectors, authors: Sequence[str | None]) -> list[str]:

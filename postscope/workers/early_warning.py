@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,51 +17,15 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Alert, Post, Topic, TopicMember
 from postscope.backend.trends import alerts
 from postscope.backend.trends.alerts import Finding
-from postscope.indexing.early_warning import (
-    HISTORY_HOURS,
-    MOST_NEIGHBOURS,
-    RECENT_HOURS,
-    WINDOWS,
-    Around,
-    Group,
-    assess,
-    centre_of,
-    distinct,
-    marks_of,
-    needed_score,
-    same_as,
-    without,
-)
-from postscope.indexing.stores.base import DenseQuery
-from postscope.indexing.types import Filter, InRange, Vector, Vectors
+from postscope.indexing.early_warning import centre_of, same_as
+from postscope.indexing.types import Vector
 from postscope.workers.batches import EnrichBatch
+from postscope.workers.surroundings import RECENT, Burst, Looked, Neighbour, find_bursts
 
-RECENT, HISTORY = timedelta(hours=RECENT_HOURS), timedelta(hours=HISTORY_HOURS)
 AHEAD = timedelta(minutes=5)
 """Clocks of sources may be so far ahead; what says that it is from later is not of this stream."""
 KNOWN = 0.6
 """Share of its members that make a burst one of a known topic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A recent post near the one that is looked at."""
-
-    id: UUID
-    score: float
-    at: datetime
-    author: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """A group that is surprising enough. ``group`` is that of all its posts where it is only that with the copies."""
-
-    group: Group
-    members: Sequence[Neighbour]
-    vectors: Vectors
-    kept: int
-    marks: Sequence[str]
 
 
 def watch_stream(runtime: Runtime, batch: EnrichBatch) -> None:
@@ -69,102 +33,36 @@ def watch_stream(runtime: Runtime, batch: EnrichBatch) -> None:
     settings, now = runtime.settings.warning, runtime.clock()
     if not settings.enabled:
         return
-    for post in batch.posts:
-        vector = batch.points[post.id].dense.get("post")
-        if vector is not None and now - RECENT < post.created_at <= now + AHEAD:
-            burst = find_burst(runtime, batch.model.collection, vector, post.created_at)
-            if burst is not None:
-                _raise(runtime, batch.model.encoder.space.id, burst, now)
+    looked = [
+        Looked(vector, post.created_at)
+        for post in batch.posts
+        if (vector := batch.points[post.id].dense.get("post")) is not None
+        and now - RECENT < post.created_at <= now + AHEAD
+    ]
+    for burst in gathered(find_bursts(runtime, batch.model.collection, looked)):
+        _raise(runtime, batch.model.encoder.space.id, burst, now)
 
 
-def find_burst(runtime: Runtime, collection: str, vector: Vector, at: datetime) -> Burst | None:
-    """The burst around a post at its time, None where there is none."""
-    settings = runtime.settings.warning
-    near = _recent(runtime, collection, vector, at)
-    if len(near) < settings.least_posts:
-        return None
-    volumes, before = _volumes(runtime, at)
-    query = DenseQuery(vector, "post")
-    # Only as far out as the outermost of the recent ones: what is beyond is in no ball that is tried.
-    older = runtime.store.query(
-        collection,
-        query,
-        filter=_created(at - HISTORY, at - RECENT),
-        limit=20 * MOST_NEIGHBOURS,
-        min_score=near[-1].score,
-    )
-    around = Around(
-        np.array([one.score for one in near]),
-        np.array([max((at - one.at) / timedelta(hours=1), 0.0) for one in near]),
-        np.array([match.score for match in older]),
-        volumes,
-        before,
-    )
-    needed = needed_score(volumes[24.0], settings.false_alarms_per_day)
-    group = assess(around)
-    if group is None or group.score < needed:
-        return None
-    stored = {
-        point.id: point.dense["post"]
-        for point in runtime.store.retrieve(collection, [one.id for one in near])
-        if "post" in point.dense
-    }
-    there = np.array([one.id in stored for one in near])
-    near, around = [one for one in near if one.id in stored], without(around, there)
-    if not near:
-        return None
-    vectors = np.stack([stored[one.id] for one in near])
-    kept = distinct(vectors, [one.author for one in near])
-    own = assess(without(around, kept))
-    if own is not None and own.score >= needed and len(own.members) >= settings.least_posts:
-        inside = np.flatnonzero((around.scores >= own.radius) & (around.ages <= own.window))
-        return _burst(own, near, vectors, inside, len(own.members), ())
-    group = assess(around)
-    if group is None or group.score < needed or len(group.members) < settings.least_posts:
-        return None
-    inside = np.array(group.members)
-    marks = marks_of(vectors[inside], [near[n].author for n in inside])
-    # Neither copies nor few authors, but not enough without what repeats: not yet.
-    return _burst(group, near, vectors, inside, int(kept[inside].sum()), marks) if marks else None
-
-
-def _burst(
-    group: Group, near: Sequence[Neighbour], vectors: Vectors, inside: np.ndarray, kept: int, marks: Sequence[str]
-) -> Burst:
-    return Burst(group, [near[n] for n in inside], vectors[inside], kept, marks)
-
-
-def _recent(runtime: Runtime, collection: str, vector: Vector, at: datetime) -> list[Neighbour]:
-    matches = runtime.store.query(
-        collection, DenseQuery(vector, "post"), filter=_created(at - RECENT, at), limit=MOST_NEIGHBOURS
-    )
-    with runtime.database.session() as session:
-        rows = session.execute(
-            select(Post.id, Post.created_at, Post.author_hash).where(Post.id.in_([match.id for match in matches]))
+def gathered(bursts: Sequence[Burst]) -> list[Burst]:
+    """Bursts that are one, seen from several of its posts, as one: the most surprising, with the members of all."""
+    found: list[Burst] = []
+    centres: list[Vector] = []
+    # One that is seen without marks from some of its posts is what it seems.
+    for burst in sorted(bursts, key=lambda one: (bool(one.marks), -one.group.score)):
+        known = same_as(centre := centre_of(burst.vectors), centres, [0.0] * len(centres))
+        if known is None:
+            found.append(burst)
+            centres.append(centre)
+            continue
+        first = found[known]
+        have = {member.id for member in first.members}
+        more = [n for n, member in enumerate(burst.members) if member.id not in have]
+        found[known] = replace(
+            first,
+            members=[*first.members, *(burst.members[n] for n in more)],
+            vectors=np.concatenate([first.vectors, burst.vectors[more]]),
         )
-        known = {row.id: row for row in rows}
-    return [
-        Neighbour(match.id, match.score, known[match.id].created_at, known[match.id].author_hash)
-        for match in matches
-        if match.id in known and known[match.id].created_at <= at
-    ]
-
-
-def _volumes(runtime: Runtime, at: datetime) -> tuple[dict[float, int], int]:
-    windows = [
-        func.count().filter(Post.created_at > at - timedelta(hours=hours)).label(f"w{n}")
-        for n, hours in enumerate(WINDOWS)
-    ]
-    before = func.count().filter(Post.created_at <= at - RECENT).label("before")
-    with runtime.database.session() as session:
-        row = session.execute(
-            select(*windows, before).where(Post.created_at > at - HISTORY, Post.created_at <= at)
-        ).one()
-    return {hours: max(int(row[n]), 1) for n, hours in enumerate(WINDOWS)}, int(row.before)
-
-
-def _created(since: datetime, to: datetime) -> Filter:
-    return Filter(must=(InRange("created", gt=float(int(since.timestamp())), lte=float(int(to.timestamp()))),))
+    return found
 
 
 def _raise(runtime: Runtime, space: str, burst: Burst, now: datetime) -> None:
@@ -194,7 +92,8 @@ def _topic_of(
         Topic.kind == "burst", Topic.state == "candidate", Topic.space == space, Topic.last_seen_at > now - RECENT
     )
     candidates = list(session.scalars(found.order_by(Topic.id)))
-    known = same_as(centre, [np.frombuffer(topic.centroid, np.float32) for topic in candidates])
+    quiet = [(now - (topic.last_seen_at or now)) / timedelta(hours=1) for topic in candidates]
+    known = same_as(centre, [np.frombuffer(topic.centroid, np.float32) for topic in candidates], quiet)
     if known is not None:
         return candidates[known], "candidate"
     counted = session.execute(

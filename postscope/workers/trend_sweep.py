@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import delete, exists, select
+from sqlalchemy import Text, cast, delete, exists, select
 from sqlalchemy.orm import Session
 
 from postscope.backend import runs
@@ -18,36 +17,21 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post, Run, Topic, TopicMember
 from postscope.backend.trends import alerts
 from postscope.backend.trends.alerts import Finding
-from postscope.backend.trends.ranking import LEAST_HISTORY, NEW_POSTS, Frame, count_hours
+from postscope.backend.trends.ranking import LEAST_HISTORY, count_hours
 from postscope.backend.trends.selection import within
 from postscope.backend.trends.timelines import one_snapshot
-from postscope.indexing.bursts import Prediction
 from postscope.indexing.early_warning import distinct, marks_of
+from postscope.indexing.growth import SWEPT_HOURS, Frame, Growth, grown
 from postscope.workers.run_context import RunContext
 
 KIND = "trends.sweep"
 ACTOR = "early warning"
-WINDOWS = (2, 8, 24)
-"""Hours that are tested; longer ones are for ``GET /v1/trends``."""
-SHARE = 0.25
-"""Of the false alarms a day that may be spent here; the surroundings of new posts are tested too."""
 MOST_POSTS = 1_000
 """Newest posts of a topic that are looked at for copies."""
 MOST_SHOWN = 100
 """Posts that the evidence of an alert names."""
 KEPT = timedelta(days=1)
 """How long a sweep that went well stays in the list of runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """A topic that has more posts than expected, copies and all."""
-
-    topic_id: UUID
-    since: datetime
-    hours: int
-    prediction: Prediction
-    allowed: float
 
 
 def start_sweep(runtime: Runtime, session: Session) -> None:
@@ -68,13 +52,13 @@ def start_sweep(runtime: Runtime, session: Session) -> None:
 def sweep_topics(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     """Test each window; every alert is written by itself, and a second sweep of the same writes none."""
     now, raised, tested = runtime.clock(), 0, 0
-    for n, hours in enumerate(WINDOWS):
-        context.report(n, len(WINDOWS), f"the last {hours} hours")
+    for n, hours in enumerate(SWEPT_HOURS):
+        context.report(n, len(SWEPT_HOURS), f"the last {hours} hours")
         found, looked = _grown(runtime, now, hours)
         tested += looked
         for growth in found:
             context.check()
-            raised += _raise(runtime, growth, now)
+            raised += _raise(runtime, growth, hours, now)
     return {"tested": tested, "raised": raised}
 
 
@@ -85,42 +69,26 @@ def _grown(runtime: Runtime, now: datetime, hours: int) -> tuple[list[Growth], i
         one_snapshot(session)
         shown = set(
             session.scalars(
-                select(Topic.id).where(Topic.state == "active", Topic.layer == "topic", Topic.hidden.is_(False))
+                select(cast(Topic.id, Text)).where(
+                    Topic.state == "active", Topic.layer == "topic", Topic.hidden.is_(False)
+                )
             )
         )
         hourly = count_hours(session, [within(since - LEAST_HISTORY, now)], "topic", since)
     frame = Frame.of(hourly.stream, since - LEAST_HISTORY, since, now, "UTC")
-    known = {UUID(key): counts for key, counts in hourly.series.items() if UUID(key) in shown}
-    known = {key: counts for key, counts in known.items() if _past(counts) >= NEW_POSTS}
-    if not frame.enough or not known:
-        return [], 0
-    busy = frame.busy(hourly)
-    # All windows share what may be false; looks at one window within its own length are about one test.
-    allowed = SHARE * settings.false_alarms_per_day / len(WINDOWS) / (len(known) * 24 / hours)
-    found = []
-    for key, counts in sorted(known.items()):
-        observed = sum(counts.values()) - _past(counts)
-        if observed < settings.least_posts:
-            continue
-        prediction = frame.predict(counts, busy)
-        if prediction.at_least(observed) <= allowed:
-            found.append(Growth(key, since, hours, prediction, allowed))
-    return found, len(known)
+    series = {key: counts for key, counts in hourly.series.items() if key in shown}
+    return grown(frame, hourly.stream, series, budget=settings.false_alarms_per_day, least=settings.least_posts)
 
 
-def _past(counts: dict[int, int]) -> int:
-    return sum(posts for hour, posts in counts.items() if hour < 0)
-
-
-def _raise(runtime: Runtime, growth: Growth, now: datetime) -> bool:
+def _raise(runtime: Runtime, growth: Growth, hours: int, now: datetime) -> bool:
     """Raise an alert, or go on with the one of this burst; copies and further posts of an author do not count."""
-    settings = runtime.settings.warning
+    settings, topic_id, since = runtime.settings.warning, UUID(growth.key), now - timedelta(hours=hours)
     with runtime.database.session() as session:
         alerts.lock(session)
         rows = session.execute(
             select(Post.id, Post.author_hash, Post.created_at)
             .join(TopicMember, TopicMember.post_id == Post.id)
-            .where(TopicMember.topic_id == growth.topic_id, within(growth.since, now))
+            .where(TopicMember.topic_id == topic_id, within(since, now))
             .order_by(Post.created_at.desc(), Post.id)
             .limit(MOST_POSTS)
         ).all()
@@ -139,10 +107,10 @@ def _raise(runtime: Runtime, growth: Growth, now: datetime) -> bool:
         if not enough and not marks:
             return False
         found = Finding(
-            key=f"growth:{growth.topic_id}:{growth.since:%Y-%m-%dT%H:%M}",
+            key=f"growth:{topic_id}:{since:%Y-%m-%dT%H:%M}",
             kind="growth",
-            topic_id=growth.topic_id,
-            since=growth.since,
+            topic_id=topic_id,
+            since=since,
             until=rows[0].created_at,
             observed=kept,
             prediction=growth.prediction,
@@ -150,6 +118,6 @@ def _raise(runtime: Runtime, growth: Growth, now: datetime) -> bool:
             posts=len(rows),
             authors=len({author for author in authors if author}),
             marks=marks,
-            evidence={"post_ids": [str(row.id) for row in rows[:MOST_SHOWN]], "window_hours": growth.hours},
+            evidence={"post_ids": [str(row.id) for row in rows[:MOST_SHOWN]], "window_hours": hours},
         )
         return alerts.raise_alert(session, found, now=now) is not None

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role
@@ -18,11 +18,12 @@ from postscope.backend.database import Database
 from postscope.backend.runtime import Runtime
 from postscope.backend.setting_groups import WarningSettings
 from postscope.backend.settings import Settings
-from postscope.backend.tables import Alert, AuditEntry, Topic, TopicMember
+from postscope.backend.tables import Alert, AuditEntry, Post, Topic, TopicMember
 from postscope.backend.work import Stage
 from postscope.indexing.types import Vectors
 from postscope.migrations.collections.live import ensure_live_space
 from postscope.workers.stages import run_stage
+from postscope.workers.surroundings import Burst, Looked, find_bursts
 from tests.conftest import ApiKeyMaker, SetClock, bearer
 from tests.workers.small_encoder import SmallEncoder, vectors, write_calibration
 
@@ -126,6 +127,53 @@ def test_usual_talk_raises_nothing(stream: Stream) -> None:
     now = stream.clock()
     stream.send([(f"talk{n % 97}: new {n}", f"b{n}", now - timedelta(minutes=n)) for n in range(60)])
     assert stream.alerts() == []
+
+
+def looked(stream: Stream, ids: Sequence[UUID]) -> list[Looked]:
+    points = stream.runtime.store.retrieve(stream.runtime.live.collection, ids)
+    with stream.runtime.database.session() as session:
+        times = {post.id: post.created_at for post in session.scalars(select(Post).where(Post.id.in_(ids)))}
+    return [Looked(point.dense["post"], times[point.id]) for point in points]
+
+
+def shown(bursts: Sequence[Burst]) -> list[Any]:
+    return [
+        (
+            one.group.window,
+            one.group.members,
+            one.kept,
+            one.marks,
+            round(one.group.score, 6),
+            [m.id for m in one.members],
+        )
+        for one in bursts
+    ]
+
+
+def test_a_batch_says_what_its_posts_say_one_by_one(stream: Stream) -> None:
+    """Also where so many newer posts are near that those of an earlier time are hidden behind them."""
+    now = stream.clock()
+    ids = stream.send(
+        [(f"talk{n % 97}: new {n}", f"b{n}", now - timedelta(minutes=20, seconds=n)) for n in range(60)]
+        + [(f"bridge: {n}", f"c{n}", now - timedelta(seconds=4 * n)) for n in range(150)]
+        + [("spam: 1", "d", now - timedelta(seconds=5 * n)) for n in range(20)]
+    )
+    posts = sorted(looked(stream, ids), key=lambda one: one.at)
+    runtime, collection = stream.runtime, stream.runtime.live.collection
+    together = find_bursts(runtime, collection, posts)
+    alone = [burst for post in posts for burst in find_bursts(runtime, collection, [post])]
+    assert len(together) > 100
+    assert shown(together) == shown(alone)
+
+
+def test_usual_talk_costs_a_few_statements_a_batch(stream: Stream) -> None:
+    now = stream.clock()
+    ids = stream.send([(f"talk{n % 97}: new {n}", f"b{n}", now - timedelta(seconds=n)) for n in range(60)])
+    posts = looked(stream, ids)
+    sent: list[str] = []
+    event.listen(stream.runtime.database.engine, "before_cursor_execute", lambda *args: sent.append(str(args[2])))
+    assert find_bursts(stream.runtime, stream.runtime.live.collection, posts) == []
+    assert len([one for one in sent if one.startswith("SELECT")]) <= 4
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from postscope.backend import audit, webhooks
 from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.tables import Alert
 from postscope.indexing.bursts import Prediction
+from postscope.indexing.early_warning import PAUSE_HOURS
 
 Kind = Literal["candidate", "growth"]
 State = Literal["open", "acknowledged", "dismissed"]
 RAISED = "alert.raised"
-PAUSE = timedelta(hours=12)
-"""A burst that was quiet for as long as a night still goes on."""
+PAUSE = timedelta(hours=PAUSE_HOURS)
 _LOCK = 0x62757273  # the bytes of "burs"
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 from sqlalchemy import ColumnElement, Select, and_, cast, column, func, select, true
 from sqlalchemy.orm import Session
@@ -22,27 +19,17 @@ from postscope.backend.tables import Post, Topic, TopicMember
 from postscope.backend.trends.requests import Format, PostFilter, Zone
 from postscope.backend.trends.selection import conditions, within
 from postscope.backend.trends.timelines import one_snapshot
-from postscope.indexing.buckets import phase, zone_of
-from postscope.indexing.bursts import Floats, History, Prediction, benjamini_hochberg, predict, profile_of
+from postscope.indexing.bursts import Prediction, benjamini_hochberg
+from postscope.indexing.growth import NEW_POSTS, Frame
 
 By = Literal["topic", "tag"]
 Rank = Literal["emerging", "growing", "fading"]
 
-HOUR = timedelta(hours=1)
 LEAST_HISTORY, MOST_HISTORY = timedelta(days=28), timedelta(days=182)
 """How far back it is looked: four windows, within these."""
-NEW_POSTS = 5
-"""A series with fewer posts than this in its history emerges; one with more grows."""
-ENOUGH_POSTS, ENOUGH_HOURS = 100, 24
-"""The least that the stream must have had, over the least time, for a probability to mean anything."""
 SURE = 0.05
 """Share of false ones among those that are called significant."""
 MOST_SERIES = 5_000
-LEAST_EXPECTED = 3.0
-"""A series that lets expect fewer posts than this says nothing about how busy the stream is."""
-MOST_BUSY = 10.0
-
-Phases: TypeAlias = npt.NDArray[np.int64]
 
 
 class TrendsQuery(PostFilter):
@@ -114,7 +101,7 @@ def rank_trends(database: Database, asked: TrendsQuery, *, author_key: bytes, no
         names = _names(session, list(hourly.series)) if asked.by == "topic" else {}
     known = {key: hours for key, hours in hourly.series.items() if asked.by == "tag" or key in names}
     frame = Frame.of(hourly.stream, history_since, since, to, asked.tz)
-    busy = frame.busy(hourly)
+    busy = frame.busy(hourly.stream, hourly.series)
     trends = []
     for key, hours in known.items():
         observed = sum(posts for hour, posts in hours.items() if hour >= 0)
@@ -140,71 +127,6 @@ def rank_trends(database: Database, asked: TrendsQuery, *, author_key: bytes, no
             )
         )
     return Ranking(since, to, history_since, frame.enough, len(trends), _best(trends, asked))
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The hours of history and window.
-
-    Attributes:
-        stream: posts of the whole stream in each hour of the history, from its first post on.
-        phases: hour of the week of each hour of the history.
-        ahead: hour of the week of each hour of the window.
-        usual: posts that the stream usually has in each hour of the window.
-        enough: whether there is history enough to tell anything.
-    """
-
-    stream: Floats
-    phases: Phases
-    ahead: Phases
-    usual: Floats
-    enough: bool
-
-    @classmethod
-    def of(cls, stream: dict[int, int], history_since: datetime, since: datetime, to: datetime, tz: str) -> Frame:
-        """Hours of the window are counted from ``since``, those of the history back from it."""
-        seen = [hour for hour in stream if hour < 0]
-        # Before its first post the stream was not there, which is no rhythm.
-        past = min(int((since - history_since) / HOUR), -min(seen, default=0))
-        hours = range(-past, math.ceil((to - since) / HOUR))
-        phases = np.array(phase([since + hour * HOUR for hour in hours], zone_of(tz)), np.int64)
-        counts = np.array([stream.get(hour, 0) for hour in range(-past, 0)], np.float64)
-        enough = counts.sum() >= ENOUGH_POSTS and past >= ENOUGH_HOURS
-        own = History(counts, np.ones(past), phases[:past])
-        usual = np.zeros(len(phases) - past)
-        if past:
-            mean = float(counts.mean())
-            usual = mean * profile_of(own, mean)[phases[past:]]
-        return cls(counts, phases[:past], phases[past:], usual, bool(enough))
-
-    def history(self, hours: dict[int, int]) -> History:
-        """The past of a series with these posts by the hour."""
-        counts = np.array([hours.get(hour, 0) for hour in range(-len(self.stream), 0)], np.float64)
-        return History(counts, self.stream, self.phases)
-
-    def predict(self, hours: dict[int, int], busy: float) -> Prediction:
-        """What a series would have in the window, on which the stream is so many times as busy as usual."""
-        return predict(self.history(hours), self.usual * busy, self.ahead.tolist())
-
-    def busy(self, hourly: Hourly) -> float:
-        """How many times as busy as usual the window is: the weighted median over the series, so that one that bursts
-        does not make all others seem to fade (as Anders and Huber 2010 bring samples to one size, by the median)."""
-        rest = dict(hourly.stream)
-        for hours in hourly.series.values():
-            for hour, posts in hours.items():
-                rest[hour] = max(rest.get(hour, 0) - posts, 0)
-        ratios: list[tuple[float, float]] = []
-        for hours in (rest, *hourly.series.values()):
-            expected = self.predict(hours, 1.0).mean
-            if expected >= LEAST_EXPECTED:
-                ratios.append((sum(posts for hour, posts in hours.items() if hour >= 0) / expected, expected))
-        ratios.sort()
-        middle, passed = sum(weight for _, weight in ratios) / 2, 0.0
-        for ratio, weight in ratios:
-            passed += weight
-            if passed >= middle:
-                return min(max(ratio, 1 / MOST_BUSY), MOST_BUSY)
-        return 1.0
 
 
 def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, since: datetime) -> Hourly:

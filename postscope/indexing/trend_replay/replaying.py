@@ -18,6 +18,7 @@ from postscope.indexing.early_warning import (
     LOOSEST,
     MOST_NEIGHBOURS,
     RECENT_HOURS,
+    STREAM_SHARE,
     WINDOWS,
     Around,
     assess,
@@ -84,7 +85,10 @@ class Found:
 
 
 def early_warning(stream: Stream, vectors: Vectors, *, budget: float) -> list[Alarm]:
-    """The alarms of the early warning, with the rules of service: see ``postscope.indexing.early_warning``."""
+    """The alarms of the early warning, with the rules of service: see ``postscope.indexing.early_warning``.
+
+    ``budget`` is that of all detectors together, of which the surroundings of posts may spend ``STREAM_SHARE``.
+    """
     hours = stream.hours
     alarms: list[Alarm] = []
     open_ones: list[tuple[float, Vector]] = []
@@ -98,7 +102,8 @@ def early_warning(stream: Stream, vectors: Vectors, *, budget: float) -> list[Al
                 continue
             centre = centre_of(vectors[sorted(found.posts)])
             open_ones = [one for one in open_ones if one[0] > found.hour - RECENT_HOURS]
-            known = same_as(centre, [one[1] for one in open_ones])
+            quiet = [found.hour - one[0] for one in open_ones]
+            known = same_as(centre, [one[1] for one in open_ones], quiet)
             if known is None:
                 alarms.append(found)
                 open_ones.append((found.hour, centre))
@@ -117,7 +122,7 @@ def _look(stream: Stream, vectors: Vectors, alike: npt.NDArray[np.float32], post
     volumes = {window: post + 1 - int(np.searchsorted(hours, now - window)) for window in WINDOWS}
     older = -np.sort(-alike[first:recent].astype(np.float64))
     around = Around(alike[near].astype(np.float64), now - hours[near], older, volumes, recent - first)
-    needed = needed_score(volumes[24.0], budget)
+    needed = needed_score(volumes[24.0], STREAM_SHARE * budget)
     group = assess(around)
     if group is None or group.score < needed:
         return None
@@ -135,11 +140,7 @@ def z_scores(stream: Stream, vectors: Vectors, *, seed: int = 0) -> list[Alarm]:
     """Alarms of a plain z-score: topics are clusters of the warm-up (k-means), every post goes to the nearest, and
     each hour a topic's count is compared with the mean and deviation of its own windows before. All that are above
     0; the threshold is for the caller to choose. One alarm a topic and day."""
-    from sklearn.cluster import KMeans
-
-    warm = int(np.searchsorted(stream.hours, WARM_DAYS * 24))
-    means = KMeans(TOPICS, n_init=1, random_state=seed).fit(vectors[:warm]).cluster_centers_
-    topic = np.argmax(vectors @ means.T, axis=1)
+    topic = nearest_topics(stream, vectors, seed=seed)
     last = int(stream.hours[-1]) + 1
     counts = np.zeros((TOPICS, last + 1))
     np.add.at(counts, (topic, stream.hours.astype(int)), 1)
@@ -154,6 +155,15 @@ def z_scores(stream: Stream, vectors: Vectors, *, seed: int = 0) -> list[Alarm]:
             posts = inside.start + np.flatnonzero(topic[inside] == number)
             alarms.append(Alarm(hour + 1.0, frozenset(map(int, posts)), float(scores[number])))
     return alarms
+
+
+def nearest_topics(stream: Stream, vectors: Vectors, *, seed: int = 0) -> npt.NDArray[np.int64]:
+    """The topic of each post, shape (n,): the nearest of the clusters (k-means) of the warm-up."""
+    from sklearn.cluster import KMeans
+
+    warm = int(np.searchsorted(stream.hours, WARM_DAYS * 24))
+    means = KMeans(TOPICS, n_init=1, random_state=seed).fit(vectors[:warm]).cluster_centers_
+    return np.asarray(np.argmax(vectors @ means.T, axis=1), np.int64)
 
 
 def judge(stream: Stream, alarms: Sequence[Alarm]) -> Found:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from postscope.backend.trends.ranking import ENOUGH_HOURS, ENOUGH_POSTS, NEW_POSTS
 from postscope.backend.trends.report.content import Report
+from postscope.indexing.growth import ENOUGH_HOURS, ENOUGH_POSTS, NEW_POSTS
 
 
 def caveats(report: Report) -> list[str]:
