@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from postscope.indexing.trend_replay.replaying import Alarm, at_rate, early_warning, judge, z_scores
+from postscope.indexing.early_warning import COOL_DOWN_HOURS, STREAM_SHARE, SWEEP_SHARE, needed_score, same_as
+from postscope.indexing.trend_replay.replaying import Alarm, at_rate, early_warning, judge, nearest_topics, z_scores
 from postscope.indexing.trend_replay.stream import WARM_DAYS, Stream, draw_stream
+from postscope.indexing.trend_replay.sweeping import sweep, talk_alone
 from postscope.indexing.types import Vectors
 
 
@@ -76,3 +80,35 @@ def test_alarms_are_judged_by_the_posts_they_name(stream: Stream) -> None:
     assert found.repeated == 1
     assert round(found.false_a_day * found.days) == 2
     assert judge(stream, []).precision == 0
+
+
+def test_the_sweep_finds_a_topic_that_grows_and_keeps_to_its_share_on_talk(stream: Stream, placed: Vectors) -> None:
+    talk, vectors = talk_alone(stream, placed)
+    topic = nearest_topics(talk, vectors)
+    quiet = judge(talk, sweep(talk, vectors, topic, budget=1.0, minutes=240))
+    assert quiet.false_a_day <= SWEEP_SHARE
+    evening = np.flatnonzero(talk.hours > talk.hours[-1] - 20)
+    topic[evening] = 0
+    found = sweep(talk, vectors, topic, budget=1.0, minutes=240)
+    assert any(alarm.posts <= set(evening.tolist()) for alarm in found)
+    assert len([alarm for alarm in found if alarm.hour > talk.hours[-1] - 20]) == 1  # it goes on: one alarm
+
+
+def test_alarms_of_one_burst_are_few(stream: Stream, placed: Vectors) -> None:
+    found = judge(stream, early_warning(stream, placed, budget=1.0))
+    assert found.repeated <= len(found.delays)
+
+
+def test_the_budget_is_shared_by_all_detectors() -> None:
+    assert STREAM_SHARE + SWEEP_SHARE == 1
+    assert needed_score(100, STREAM_SHARE * 1.0) > needed_score(100, 1.0)
+
+
+def test_what_gathers_near_a_burst_within_a_day_belongs_to_it() -> None:
+    first, other = np.eye(3, dtype=np.float32)[:2]
+    near = np.asarray(0.65 * first + math.sqrt(1 - 0.65**2) * other, np.float32)
+    assert same_as(near, [first], [2.0]) == 0
+    assert same_as(near, [first], [COOL_DOWN_HOURS + 1]) is None
+    assert same_as(near, [first, near], [2.0, 50.0]) == 1
+    assert same_as(other, [first], [0.0]) is None
+    assert same_as(other, [], []) is None

@@ -1,4 +1,4 @@
-"""What emerges, grows and fades, and several topics side by side."""
+"""What emerges, grows and fades, and several topics, tags or labels side by side."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/trends", tags=["trends"], dependencies=[Depends(r
 
 
 class TrendOut(BaseModel):
-    """One topic or tag with the evidence: what its history lets expect, and what came."""
+    """One topic, tag or label with the evidence: what its history lets expect, and what came."""
 
     topic_id: UUID | None
     name: str = Field(examples=["Power cut in Port Lorne"])
@@ -81,14 +81,14 @@ class ComparedOut(BaseModel):
 
 @router.get("", summary="Rank what emerges, grows or fades", response_model=TrendsOut, responses=TABLES)
 def read_trends(request: Request, asked: Annotated[TrendsQuery, Query()]) -> Any:
-    """Topics or tags of any filter and window, each tested against its own history."""
+    """Topics, tags or labels of any filter and window, each tested against its own history."""
     runtime = runtime_of(request)
     ranking = rank_trends(runtime.database, asked, author_key=runtime.author_key, now=runtime.clock())
     out = trends_out(ranking, asked)
     return answered(request, asked.format, out, lambda: _trend_rows(out), "trends")
 
 
-@router.get("/compare", summary="Compare topics or tags", response_model=ComparedOut, responses=TABLES)
+@router.get("/compare", summary="Compare topics, tags or labels", response_model=ComparedOut, responses=TABLES)
 def read_comparison(request: Request, asked: Annotated[CompareQuery, Query()]) -> Any:
     """Two to ten of them in the same buckets, with their shares and how alike they run."""
     runtime = runtime_of(request)
@@ -113,7 +113,7 @@ def trends_out(ranking: Ranking, asked: TrendsQuery) -> TrendsOut:
 
 def _trend(trend: Trend, ranking: Ranking, asked: TrendsQuery) -> TrendOut:
     low, high = trend.prediction.interval()
-    own: dict[str, Any] = {"topic_id": trend.key} if asked.by == "topic" else {"tag": [trend.key]}
+    own: dict[str, Any] = {"topic_id": trend.key} if asked.by == "topic" else {asked.by: [trend.key]}
     return TrendOut(
         topic_id=UUID(trend.key) if asked.by == "topic" else None,
         name=trend.name,

@@ -1,4 +1,4 @@
-"""Several topics or tags side by side, in the same buckets."""
+"""Several topics, tags or labels side by side, in the same buckets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import Field
 from postscope.backend.database import Database
 from postscope.backend.errors import Invalid
 from postscope.backend.post_schema import Name
+from postscope.backend.tagging.names import LabelRef
 from postscope.backend.trends.requests import TimelineQuery
 from postscope.backend.trends.selection import conditions, resolve
 from postscope.backend.trends.timelines import Figures, count, one_snapshot
@@ -23,10 +24,13 @@ MOST = 10
 
 
 class CompareQuery(TimelineQuery):
-    """Two to ten topics or tags, and which posts of them."""
+    """Two to ten topics, tags or labels, and which posts of them."""
 
     topics: Annotated[list[UUID], Field(max_length=MOST)] = Field([], description="topics to compare")
     tags: Annotated[list[Name], Field(max_length=MOST)] = Field([], description="tags or hashtags to compare")
+    labels: Annotated[list[LabelRef], Field(max_length=MOST)] = Field(
+        [], description="labels of taxonomies to compare: taxonomy/label, or taxonomy@2/label of a version"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ def compare(database: Database, asked: CompareQuery, *, author_key: bytes, now: 
         Invalid: fewer than two or more than ten to compare, a reversed window, too many buckets.
         NotFound: there is no such topic.
     """
-    if not 2 <= len(asked.topics) + len(asked.tags) <= MOST:
-        raise Invalid.of("topics", f"give 2 to {MOST} topics or tags to compare")
+    if not 2 <= len(asked.topics) + len(asked.tags) + len(asked.labels) <= MOST:
+        raise Invalid.of("topics", f"give 2 to {MOST} topics, tags or labels to compare")
     buckets, size = asked.buckets(now)
     base = TimelineQuery.model_validate(
         {name: getattr(asked, name) for name in TimelineQuery.model_fields if name in asked.model_fields_set}
@@ -72,6 +76,7 @@ def compare(database: Database, asked: CompareQuery, *, author_key: bytes, now: 
             topic = resolve(session, topic_id)
             filters.append((topic.name, base.model_copy(update={"topic_id": topic.id})))
         filters += [(tag, base.model_copy(update={"tag": [tag]})) for tag in asked.tags]
+        filters += [(label, base.model_copy(update={"label": [label]})) for label in asked.labels]
         for name, chosen in filters:
             figures, total = count(session, conditions(session, chosen, author_key), buckets.edges)
             found.append((name, chosen, figures, total))

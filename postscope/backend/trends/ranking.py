@@ -15,14 +15,22 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Text
 
 from postscope.backend.database import Database
-from postscope.backend.tables import Post, Topic, TopicMember
+from postscope.backend.tables import (
+    Post,
+    PostTag,
+    Taxonomy,
+    TaxonomyLabel,
+    TaxonomyVersion,
+    Topic,
+    TopicMember,
+)
 from postscope.backend.trends.requests import Format, PostFilter, Zone
 from postscope.backend.trends.selection import conditions, within
 from postscope.backend.trends.timelines import one_snapshot
 from postscope.indexing.bursts import Prediction, benjamini_hochberg
 from postscope.indexing.growth import NEW_POSTS, Frame
 
-By = Literal["topic", "tag"]
+By = Literal["topic", "tag", "label"]
 Rank = Literal["emerging", "growing", "fading"]
 
 LEAST_HISTORY, MOST_HISTORY = timedelta(days=28), timedelta(days=182)
@@ -35,7 +43,9 @@ MOST_SERIES = 5_000
 class TrendsQuery(PostFilter):
     """Which posts, and what of them is to be ranked."""
 
-    by: By = Field("topic", description="what is ranked: topics, or tags as they were given with the posts")
+    by: By = Field(
+        "topic", description="what is ranked: topics, tags as they were given with the posts, or labels of taxonomies"
+    )
     rank: Rank = Field("emerging", description="new in the window; more than before; less than before")
     tz: Zone = Field("UTC", description="IANA time zone of the daily and weekly rhythm")
     limit: Annotated[int, Field(ge=1, le=200)] = 20
@@ -45,7 +55,7 @@ class TrendsQuery(PostFilter):
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """``key`` is the topic's id or the tag; ``q`` the probability, corrected for all that were tested."""
+    """``key`` is the topic's id, the tag or the label; ``q`` the probability, corrected for all that were tested."""
 
     key: str
     name: str
@@ -99,7 +109,9 @@ def rank_trends(database: Database, asked: TrendsQuery, *, author_key: bytes, no
         where = [*conditions(session, asked, author_key), within(history_since, to)]
         hourly = count_hours(session, where, asked.by, since)
         names = _names(session, list(hourly.series)) if asked.by == "topic" else {}
-    known = {key: hours for key, hours in hourly.series.items() if asked.by == "tag" or key in names}
+        if asked.by == "label":
+            hourly = _as_people_say(session, hourly)
+    known = {key: hours for key, hours in hourly.series.items() if asked.by != "topic" or key in names}
     frame = Frame.of(hourly.stream, history_since, since, to, asked.tz)
     busy = frame.busy(hourly.stream, hourly.series)
     trends = []
@@ -140,6 +152,10 @@ def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, 
     if by == "topic":
         key: ColumnElement[Any] = cast(TopicMember.topic_id, Text)
         rows = rows.join(TopicMember, and_(TopicMember.post_id == Post.id, TopicMember.topic_id.is_not(None)))
+    elif by == "label":
+        key = cast(PostTag.label_id, Text)
+        live = and_(TaxonomyVersion.id == PostTag.version_id, TaxonomyVersion.state == "live")
+        rows = rows.join(PostTag, PostTag.post_id == Post.id).join(TaxonomyVersion, live)
     else:
         given = func.unnest(Post.tags, type_=Text).table_valued(column("tag", Text), name="given").render_derived()
         key = func.lower(given.c.tag)
@@ -153,6 +169,23 @@ def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, 
         kept = sorted(series, key=lambda name: (-sum(series[name].values()), name))[:MOST_SERIES]
         series = defaultdict(dict, {name: series[name] for name in kept})
     return Hourly(stream, series, first, last)
+
+
+def _as_people_say(session: Session, hourly: Hourly) -> Hourly:
+    """Series of labels under ``taxonomy/label`` in place of the ids of their rows."""
+    rows = session.execute(
+        select(TaxonomyLabel.id, Taxonomy.name, TaxonomyLabel.path)
+        .join(TaxonomyVersion, TaxonomyVersion.id == TaxonomyLabel.version_id)
+        .join(Taxonomy, Taxonomy.id == TaxonomyVersion.taxonomy_id)
+        .where(TaxonomyLabel.id.in_([int(key) for key in hourly.series]))
+    )
+    said = {str(row.id): f"{row.name}/{row.path}" for row in rows}
+    return Hourly(
+        hourly.stream,
+        {said[key]: hours for key, hours in hourly.series.items() if key in said},
+        {said[key]: at for key, at in hourly.first.items() if key in said},
+        {said[key]: at for key, at in hourly.last.items() if key in said},
+    )
 
 
 def _counted(hour: ColumnElement[int]) -> Select[Any]:

@@ -50,7 +50,9 @@ class PostFilter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     source: Annotated[list[Name], Field(max_length=50)] = Field([], description="any of these")
-    language: Annotated[list[Language], Field(max_length=50)] = Field([], description="any of these")
+    language: Annotated[list[Language], Field(max_length=50)] = Field(
+        [], description="any of these; where none was given with a post, as its text tells"
+    )
     tag: Annotated[list[Name], Field(max_length=50)] = Field(
         [], description="any of these tags or hashtags, with or without #"
     )

@@ -34,7 +34,7 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.source:
         found.append(Post.source.in_(asked.source))
     if asked.language:
-        found.append(Post.language.in_(asked.language))
+        found.append(language().in_(asked.language))
     if asked.tag:
         found.append(or_(*map(_tagged, asked.tag)))
     if asked.label:
@@ -52,6 +52,11 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.mood:
         found.append(exists(select(literal(1)).where(PostSentiment.post_id == Post.id, sounds(asked.mood))))
     return found
+
+
+def language() -> ColumnElement[str | None]:
+    """As given with the post; where none was given, as its text tells."""
+    return func.coalesce(Post.language, Post.detected_language)
 
 
 def within(since: datetime, to: datetime) -> ColumnElement[bool]:

@@ -46,7 +46,7 @@ def bars(
 
     parts = [
         f'<rect x="{n * step + step * 0.08:.1f}" y="{y(value):.1f}" width="{step * 0.84:.1f}" '
-        f'height="{height - foot - y(value):.1f}" fill="#2459c3"><title>{_when(edges[n], zone)}: {value}</title></rect>'
+        f'height="{height - foot - y(value):.1f}" class="bar"><title>{_when(edges[n], zone)}: {value}</title></rect>'
         for n, value in enumerate(counts)
         if value
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from importlib import resources
 from typing import Final
@@ -19,6 +19,11 @@ from postscope.indexing.buckets import zone_of
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri {base}; form-action 'none'"
 """Content security policy: no script runs, whatever a text says."""
 TITLES: Final[dict[Rank, str]] = {"emerging": "What emerged", "growing": "What grew", "fading": "What faded"}
+NOTHING: Final[dict[Rank, str]] = {
+    "emerging": "No topic is new in this window.",
+    "growing": "No topic has more posts than its history lets expect.",
+    "fading": "No topic has fewer posts than its history lets expect.",
+}
 _TEXT = 320
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -32,7 +37,10 @@ def report_page(report: Report, *, base: str | None = None) -> str:
             file; None where the service itself answers with it.
     """
     since, to = report.timeline.buckets.edges[0], report.timeline.buckets.edges[-1]
-    title = f"Trend report, {since:%Y-%m-%d} to {to:%Y-%m-%d}"
+    zone = zone_of(report.asked.tz)
+    # The last day is that of the last moment: a window that ends at midnight does not have the day that begins there.
+    days = since.astimezone(zone).date(), (to - timedelta(microseconds=1)).astimezone(zone).date()
+    title = f"Trend report, {days[0]}" + (f" to {days[1]}" if days[1] != days[0] else "")
     body = [
         _head(report, title),
         _overview(report),
@@ -77,13 +85,10 @@ def _overview(report: Report) -> str:
     tiles = "".join(
         f"<div><b>{value}</b><span>{name}</span></div>" for name, value in _tiles(timeline.total, report).items()
     )
-    change = ""
-    if before is not None:
-        change = f"<p>The window before had {before.total.posts:,} posts"
-        if before.total.posts:
-            change += f": {timeline.total.posts / before.total.posts:.2f} times as many now"
-        change += " (the dashed line)."
-        change += "</p>"
+    change = "<p>The window before had no posts.</p>"
+    if before is not None and before.total.posts:
+        times = timeline.total.posts / before.total.posts
+        change = f"<p>The window before had {before.total.posts:,} posts (the dashed line): now {times:.2f} times.</p>"
     picture = drawing.bars(
         [one.posts for one in timeline.figures],
         timeline.buckets.edges,
@@ -92,6 +97,8 @@ def _overview(report: Report) -> str:
         label=f"posts by {timeline.size}",
     )
     link = _link(report.asked.url(), "the posts")
+    if not timeline.total.posts:
+        picture, link = '<p class="note">There are no posts in this window.</p>', ""
     return f'<section><h2>In all</h2><div class="tiles">{tiles}</div>{picture}{change}<p>{link}</p></section>'
 
 
@@ -111,7 +118,7 @@ def _ranked(report: Report, rank: Rank) -> str:
     ranking = report.rankings[rank]
     stories = [story for story in report.stories if story.rank == rank]
     if not stories:
-        return f"<section><h2>{TITLES[rank]}</h2><p>Nothing.</p></section>"
+        return f"<section><h2>{TITLES[rank]}</h2><p>{NOTHING[rank]}</p></section>"
     note = ""
     if not ranking.enough_history:
         note = (
@@ -120,8 +127,9 @@ def _ranked(report: Report, rank: Rank) -> str:
         )
     rows = "".join(_row(story, ranking) for story in stories)
     table = (
-        "<table><tr><th>topic</th><th>posts</th><th>expected</th><th>95 of 100 cases</th><th>ratio</th>"
-        f"<th>q</th><th></th></tr>{rows}</table>"
+        '<div class="wide"><table><tr><th>topic</th>'
+        "<th>posts</th><th>expected</th><th>95 of 100 cases</th><th>ratio</th>"
+        f"<th>q</th><th></th></tr>{rows}</table></div>"
     )
     told = "".join(_story(story, report) for story in stories)
     return f"<section><h2>{TITLES[rank]}</h2>{note}{table}{told}</section>"
@@ -186,8 +194,9 @@ def _alerts(report: Report) -> str:
     rows = "".join(_alert(one, report) for one in report.alerts)
     more = f"<p>{report.more_alerts} more are at /v1/alerts.</p>" if report.more_alerts else ""
     return (
-        "<section><h2>Alerts</h2><table><tr><th>what</th><th>kind</th><th>from</th><th>observed</th><th>expected</th>"
-        f"<th>posts, authors</th><th>state</th><th>marks</th></tr>{rows}</table>{more}</section>"
+        '<section><h2>Alerts</h2><div class="wide"><table><tr>'
+        "<th>what</th><th>kind</th><th>from</th><th>observed</th><th>expected</th>"
+        f"<th>posts, authors</th><th>state</th><th>marks</th></tr>{rows}</table></div>{more}</section>"
     )
 
 
