@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -75,6 +76,20 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
+class _Row:
+    """What the database says of a post; ``second`` is its time as the store has it."""
+
+    at: datetime
+    stamp: float
+    second: int
+    author: str | None
+
+
+_Near: TypeAlias = list[tuple[Match, _Row]]
+"""The recent posts near the one that is looked at, the nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Volumes:
     """Posts of the whole stream: in each window before a post, and in the history before these."""
 
@@ -125,7 +140,7 @@ def _in_span(runtime: Runtime, collection: str, span: Sequence[Looked]) -> Itera
 
 
 def _in_full(
-    runtime: Runtime, collection: str, post: Looked, near: Sequence[Neighbour], volumes: _Volumes, needed: float
+    runtime: Runtime, collection: str, post: Looked, near: _Near, volumes: _Volumes, needed: float
 ) -> Burst | None:
     least = runtime.settings.warning.least_posts
     # Only as far out as the outermost of the recent ones: what is beyond is in no ball that is tried.
@@ -134,7 +149,7 @@ def _in_full(
         DenseQuery(post.vector, "post"),
         filter=_created(post.at - HISTORY, post.at - RECENT),
         limit=20 * MOST_NEIGHBOURS,
-        min_score=near[-1].score,
+        min_score=near[-1][0].score,
     )
     around = _around(near, older, post.at, volumes)
     group = assess(around)
@@ -142,26 +157,27 @@ def _in_full(
         return None
     stored = {
         point.id: point.dense["post"]
-        for point in runtime.store.retrieve(collection, [one.id for one in near])
+        for point in runtime.store.retrieve(collection, [match.id for match, _ in near])
         if "post" in point.dense
     }
-    there = np.array([one.id in stored for one in near])
-    near, around = [one for one in near if one.id in stored], without(around, there)
-    if not near:
+    there = np.array([match.id in stored for match, _ in near])
+    found = [Neighbour(match.id, match.score, row.at, row.author) for match, row in near if match.id in stored]
+    around = without(around, there)
+    if not found:
         return None
-    vectors = np.stack([stored[one.id] for one in near])
-    kept = distinct(vectors, [one.author for one in near])
+    vectors = np.stack([stored[one.id] for one in found])
+    kept = distinct(vectors, [one.author for one in found])
     own = assess(without(around, kept))
     if own is not None and own.score >= needed and len(own.members) >= least:
         inside = np.flatnonzero((around.scores >= own.radius) & (around.ages <= own.window))
-        return _burst(own, near, vectors, inside, len(own.members), ())
+        return _burst(own, found, vectors, inside, len(own.members), ())
     group = assess(around)
     if group is None or group.score < needed or len(group.members) < least:
         return None
     inside = np.array(group.members)
-    marks = marks_of(vectors[inside], [near[n].author for n in inside])
+    marks = marks_of(vectors[inside], [found[n].author for n in inside])
     # Neither copies nor few authors, but not enough without what repeats: not yet.
-    return _burst(group, near, vectors, inside, int(kept[inside].sum()), marks) if marks else None
+    return _burst(group, found, vectors, inside, int(kept[inside].sum()), marks) if marks else None
 
 
 def _burst(
@@ -170,10 +186,11 @@ def _burst(
     return Burst(group, [near[n] for n in inside], vectors[inside], kept, marks)
 
 
-def _around(near: Sequence[Neighbour], older: Sequence[Match], at: datetime, volumes: _Volumes) -> Around:
+def _around(near: _Near, older: Sequence[Match], at: datetime, volumes: _Volumes) -> Around:
+    ages = (at.timestamp() - np.array([row.stamp for _, row in near])) / 3_600
     return Around(
-        np.array([one.score for one in near]),
-        np.array([max((at - one.at) / timedelta(hours=1), 0.0) for one in near]),
+        np.array([match.score for match, _ in near]),
+        np.maximum(ages, 0.0),
         np.array([match.score for match in older]),
         volumes.windows,
         volumes.before,
@@ -181,12 +198,12 @@ def _around(near: Sequence[Neighbour], older: Sequence[Match], at: datetime, vol
 
 
 def _nearest(
-    runtime: Runtime, collection: str, post: Looked, wide: Sequence[Match], known: Mapping[UUID, Neighbour]
-) -> list[Neighbour]:
+    runtime: Runtime, collection: str, post: Looked, wide: Sequence[Match], known: Mapping[UUID, _Row]
+) -> _Near:
     """Of the posts that were there when this one came, the nearest."""
     since, to = int((post.at - RECENT).timestamp()), int(post.at.timestamp())
-    matches = [match for match in wide if match.id in known and since < int(known[match.id].at.timestamp()) <= to]
-    if len(matches) < MOST_NEIGHBOURS and len(wide) == MOST_NEIGHBOURS + SPARE:
+    found = [(match, row) for match in wide if (row := known.get(match.id)) and since < row.second <= to]
+    if len(found) < MOST_NEIGHBOURS and len(wide) == MOST_NEIGHBOURS + SPARE:
         # Too many that came later stand in the way: it is asked about alone.
         matches = runtime.store.query(
             collection,
@@ -196,13 +213,13 @@ def _nearest(
         )
         with runtime.database.session() as session:
             known = _rows(session, {match.id for match in matches})
-    found = [(match, known[match.id]) for match in matches[:MOST_NEIGHBOURS] if match.id in known]
-    return [Neighbour(row.id, match.score, row.at, row.author) for match, row in found if row.at <= post.at]
+        found = [(match, row) for match in matches if (row := known.get(match.id))]
+    return [(match, row) for match, row in found[:MOST_NEIGHBOURS] if row.at <= post.at]
 
 
-def _rows(session: Session, ids: set[UUID]) -> dict[UUID, Neighbour]:
+def _rows(session: Session, ids: set[UUID]) -> dict[UUID, _Row]:
     rows = session.execute(select(Post.id, Post.created_at, Post.author_hash).where(Post.id.in_(ids)))
-    return {row.id: Neighbour(row.id, 0.0, row.created_at, row.author_hash) for row in rows}
+    return {post_id: _Row(at, stamp := at.timestamp(), int(stamp), author) for post_id, at, author in rows}
 
 
 def _volumes(session: Session, times: Sequence[datetime]) -> list[_Volumes]:

@@ -134,7 +134,13 @@ def test_too_short_a_history_is_said_and_counts_are_shown(archive: Archive, told
 
 def test_an_empty_window_has_a_report_too(archive: Archive) -> None:
     page = archive.raw("/v1/trends/report", **WINDOW).text
-    assert page.count("<p>Nothing.</p>") == 3
+    assert "There are no posts in this window" in page
+    assert re.findall("<p>(No topic [^<]*)</p>", page) == [
+        "No topic is new in this window.",
+        "No topic has more posts than its history lets expect.",
+        "No topic has fewer posts than its history lets expect.",
+    ]
+    assert "dashed line" not in page
     assert "No discovery has placed" in page
     assert "No post of this window was scored" in page
 
