@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from postscope.backend.trends.report.content import ReportQuery, read_report
 from postscope.backend.trends.report.page import report_page
 from postscope.backend.trends.report.printing import print_pdf
 from postscope.cli import process
+from postscope.indexing.buckets import zone_of
 
 out = Console(soft_wrap=True)
 
@@ -35,7 +37,7 @@ def report(
     base: Annotated[str | None, typer.Option(help="address of the service, for the links")] = None,
 ) -> None:
     """Write the trend report as one HTML page, as PDF, or both; without either, to trend-report.html."""
-    given = {"source": source, "language": language, "tag": tag, "from": _time(since), "to": _time(to)}
+    given = {"source": source, "language": language, "tag": tag, "from": _time(since, tz), "to": _time(to, tz)}
     asked = _asked({name: value for name, value in given.items() if value} | {"tz": tz, "limit": limit})
     settings = load_settings()
     with process.opened(settings) as runtime:
@@ -51,9 +53,12 @@ def report(
     out.print(f"{found.timeline.total.posts} posts, {len(found.stories)} topics shown{history}")
 
 
-def _time(said: str | None) -> str | None:
-    """A date alone means its start, in UTC."""
-    return f"{said}T00:00:00Z" if said is not None and len(said) == len("2026-03-01") else said
+def _time(said: str | None, tz: str) -> str | None:
+    """A date alone means its start, in the time zone of the report; what is no date or zone is told by the query."""
+    try:
+        return said and datetime.combine(date.fromisoformat(said), time(), zone_of(tz)).isoformat()
+    except ValueError:
+        return said
 
 
 def _asked(given: dict[str, Any]) -> ReportQuery:

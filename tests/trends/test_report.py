@@ -19,6 +19,7 @@ from postscope.backend.tables import Alert, Media, TopicLayout
 from postscope.backend.trends.report.content import ReportQuery, read_report
 from postscope.backend.trends.report.page import report_page
 from postscope.backend.trends.report.printing import BROWSERS, NoBrowser, print_pdf
+from postscope.cli.reporting import _time
 from tests.trends.conftest import Archive
 
 START = datetime.fromisoformat("2026-03-01T00:00:00+00:00")
@@ -143,6 +144,27 @@ def test_an_empty_window_has_a_report_too(archive: Archive) -> None:
     assert "dashed line" not in page
     assert "No discovery has placed" in page
     assert "No post of this window was scored" in page
+
+
+def test_what_has_faded_is_shown_as_it_was(archive: Archive) -> None:
+    for day in range(28):
+        archive.add_many([{"created_at": (START + day * DAY + n * timedelta(hours=1)).isoformat()} for n in range(20)])
+    gone = [{"created_at": (START + n * timedelta(hours=4)).isoformat(), "text": f"trams {n}"} for n in range(100)]
+    silent = [{"created_at": (START + n * timedelta(hours=4)).isoformat(), "text": ""} for n in range(3)]
+    archive.topic(archive.add_many([*gone, *silent]), name="trams")
+    page = archive.raw("/v1/trends/report", **WINDOW).text
+    faded = page[page.index("What faded") : page.index("<h2>Alerts")]
+    assert "No posts in this window; earlier ones:" in faded
+    assert faded.count("<blockquote>") == 3
+    assert "(no words)" not in faded
+    assert "0 authors" not in faded
+
+
+def test_a_day_is_one_of_the_zone_of_the_report() -> None:
+    assert _time("2026-03-15", "Europe/Berlin") == "2026-03-15T00:00:00+01:00"
+    assert _time("2026-03-29T00:00:00Z", "Europe/Berlin") == "2026-03-29T00:00:00Z"
+    assert _time("soon", "UTC") == "soon"
+    assert _time(None, "UTC") is None
 
 
 def test_a_wrong_question_is_named(archive: Archive) -> None:

@@ -113,7 +113,11 @@ def read_report(runtime: Runtime, asked: ReportQuery) -> Report:
         )
         for rank in RANKS
     }
-    stories = [_story(runtime, asked, trend, rank) for rank in RANKS for trend in rankings[rank].trends]
+    stories = [
+        _story(runtime, asked, trend, rank, rankings[rank].history_since)
+        for rank in RANKS
+        for trend in rankings[rank].trends
+    ]
     with database.session() as session:
         one_snapshot(session)
         alerts, more = _alerts(session, since, to)
@@ -122,13 +126,15 @@ def read_report(runtime: Runtime, asked: ReportQuery) -> Report:
     return Report(asked, now, timeline, rankings, stories, alerts, more, drawn, members)
 
 
-def _story(runtime: Runtime, asked: ReportQuery, trend: Trend, rank: Rank) -> TopicStory:
+def _story(runtime: Runtime, asked: ReportQuery, trend: Trend, rank: Rank, history_since: datetime) -> TopicStory:
     topic_id = UUID(trend.key)
     query = TimelineQuery(**{**asked.posts(), "topic_id": topic_id}, tz=asked.tz)
     timeline = read_timeline(runtime.database, query, author_key=runtime.author_key, now=runtime.clock())
     with runtime.database.session() as session:
         topic = session.get(Topic, topic_id)
         since, to = query.window(runtime.clock())
+        if not timeline.total.posts:  # it has faded: what it was
+            since = history_since
         where = [*conditions(session, query, runtime.author_key), within(since, to)]
         posts = _posts(session, where, topic)
         words = [str(word["word"]) for word in topic.keywords[:6]] if topic else []
@@ -156,7 +162,9 @@ def _posts(session: Session, where: Sequence[ColumnElement[bool]], topic: Topic 
     found: dict[str, ShownPost] = {}
     for row in rows:  # the same words once
         found.setdefault(" ".join(row.text.split()).casefold(), ShownPost(row.id, row.text, row.source, row.created_at))
-    return list(found.values())[:POSTS_SHOWN]
+    # One without words tells nothing beside its picture, which is shown anyway.
+    worded = [post for words, post in found.items() if words]
+    return (worded or list(found.values()))[:POSTS_SHOWN]
 
 
 def _alerts(session: Session, since: datetime, to: datetime) -> tuple[list[ShownAlert], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -22,6 +23,8 @@ _COLOURS = (
     "#5d7f1f",
     "#8a5a44",
 )
+_TICK = 110
+"""Room that the time under a bucket takes."""
 _NAMED = 14
 """Topics that the map names."""
 
@@ -55,17 +58,32 @@ def bars(
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="#c2571a" stroke-width="1.5" stroke-dasharray="4 3"/>'
         )
-    base = height - foot
-    parts.append(f'<line x1="0" x2="{width}" y1="{base}" y2="{base}" stroke="#8f99a8"/>')
-    parts.append(f'<text x="2" y="{top - 3}" class="tick">{most}</text>')
-    for at, anchor, moment in ((0, "start", edges[0]), (width, "end", edges[-1])):
-        parts.append(
-            f'<text x="{at}" y="{height - 5}" text-anchor="{anchor}" class="tick">{_when(moment, zone)}</text>'
-        )
-    return _svg(width, height, label, parts)
+    parts.append(f'<text x="2" y="{top - 3}" class="tick">{most}, {escape(label)}</text>')
+    return _svg(width, height, label, [*parts, *_axis(edges, zone, width, height - foot)])
 
 
-def moods(mixes: Sequence[dict[str, int]], *, width: int = 900, height: int = 90, label: str) -> str:
+def _axis(edges: Sequence[datetime], zone: ZoneInfo, width: int, base: int) -> list[str]:
+    """The line under the buckets, and when some of them begin: as many as there is room for."""
+    parts = [f'<line x1="0" x2="{width}" y1="{base}" y2="{base}" stroke="#8f99a8"/>']
+    buckets, room = len(edges) - 1, max(width // _TICK, 1)
+    every = max(math.ceil(buckets / room), 1)
+    for n in range(0, buckets, every):
+        x = n * width / buckets
+        if x + _TICK <= width + 1 or n == 0:
+            parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base}" y2="{base + 4}" stroke="#8f99a8"/>')
+            parts.append(f'<text x="{x:.1f}" y="{base + 15}" class="tick">{_when(edges[n], zone)}</text>')
+    return parts
+
+
+def moods(
+    mixes: Sequence[dict[str, int]],
+    edges: Sequence[datetime],
+    zone: ZoneInfo,
+    *,
+    width: int = 900,
+    height: int = 90,
+    label: str,
+) -> str:
     """Shares of the moods in each bucket, among the posts that were scored; a gap where none was."""
     step = width / max(len(mixes), 1)
     parts = []
@@ -79,7 +97,7 @@ def moods(mixes: Sequence[dict[str, int]], *, width: int = 900, height: int = 90
                     f'fill="{colour}"><title>{mood}: {share:.0%} of {scored}</title></rect>'
                 )
             y += share * height
-    return _svg(width, height, label, parts)
+    return _svg(width, height + 20, label, [*parts, *_axis(edges, zone, width, height)])
 
 
 def dots(drawn: DrawnMap, *, width: int = 900, height: int = 560) -> str:
@@ -133,6 +151,6 @@ def _when(moment: datetime, zone: ZoneInfo) -> str:
 
 def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
-        f"<title>{escape(label)}</title>{''.join(parts)}</svg>"
+        f'<div class="wide"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
+        f"<title>{escape(label)}</title>{''.join(parts)}</svg></div>"
     )

@@ -13,7 +13,7 @@ from postscope.backend.trends.ranking import SURE, Rank, Ranking, Trend
 from postscope.backend.trends.report import drawing
 from postscope.backend.trends.report.content import RANKS, Report, ShownAlert, TopicStory
 from postscope.backend.trends.report.method import caveats
-from postscope.backend.trends.timelines import Figures
+from postscope.backend.trends.timelines import Figures, Timeline
 from postscope.indexing.buckets import zone_of
 
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri {base}; form-action 'none'"
@@ -68,7 +68,7 @@ def policy(base: str | None = None) -> str:
 
 
 def _head(report: Report, title: str) -> str:
-    said = report.asked.model_dump(exclude_defaults=True, exclude_none=True, exclude={"since", "to", "limit"})
+    said = report.asked.model_dump(exclude_defaults=True, exclude_none=True, exclude={"since", "to", "limit", "tz"})
     filters = "; ".join(
         f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in said.items()
     )
@@ -93,7 +93,7 @@ def _overview(report: Report) -> str:
         [one.posts for one in timeline.figures],
         timeline.buckets.edges,
         zone_of(report.asked.tz),
-        before=[one.posts for one in before.figures] if before and before.total.posts else (),
+        before=_before(timeline),
         label=f"posts by {timeline.size}",
     )
     link = _link(report.asked.url(), "the posts")
@@ -155,14 +155,18 @@ def _verdict(trend: Trend) -> str:
 
 def _story(story: TopicStory, report: Report) -> str:
     timeline = story.timeline
+    before = _before(timeline)
     picture = drawing.bars(
         [one.posts for one in timeline.figures],
         timeline.buckets.edges,
         zone_of(report.asked.tz),
+        before=before,
         width=620,
         height=96,
         label=f"posts by {timeline.size}",
     )
+    if not timeline.total.posts and not before:
+        picture = ""
     pictures = "".join(
         f'<img src="{one.data}" width="{one.width}" height="{one.height}" alt="picture of a post">'
         for one in story.pictures
@@ -172,11 +176,18 @@ def _story(story: TopicStory, report: Report) -> str:
         f"<footer>{_words(post.source)}, {_time(post.created_at, report)}</footer></blockquote>"
         for post in story.posts
     )
+    mix = _mix(timeline.total) if timeline.total.posts else '<p class="mix">No posts in this window; earlier ones:</p>'
     words = f'<p class="words">{_words(", ".join(story.keywords))}</p>' if story.keywords else ""
     return (
-        f"<article><h3>{_words(story.trend.name)}</h3>{words}{picture}{_mix(timeline.total)}"
+        f"<article><h3>{_words(story.trend.name)}</h3>{words}{picture}{mix}"
         f'<div class="pictures">{pictures}</div>{posts}</article>'
     )
+
+
+def _before(timeline: Timeline) -> Sequence[int]:
+    """Posts of the compared buckets; none where that period had none."""
+    other = timeline.comparison
+    return [one.posts for one in other.figures] if other is not None and other.total.posts else ()
 
 
 def _mix(total: Figures) -> str:
@@ -236,7 +247,12 @@ def _sentiment(report: Report) -> str:
         f'<svg class="key" viewBox="0 0 10 10"><rect width="10" height="10" fill="{colour}"/></svg> {mood} '
         for mood, colour in drawing.MOODS.items()
     )
-    picture = drawing.moods(mixes, label="shares of the moods over time")
+    picture = drawing.moods(
+        mixes,
+        report.timeline.buckets.edges,
+        zone_of(report.asked.tz),
+        label="shares of the moods over time",
+    )
     return (
         f"<section><h2>Sentiment</h2>{picture}<p>{legend}</p><p>{scored:,} of {report.timeline.total.posts:,} posts "
         f"were scored: {shares}.</p></section>"

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobMissing, BlobStore
+from postscope.backend.duplicates.reading import groups_of
 from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.stills import Stills
@@ -45,7 +46,7 @@ def pictures_of(
     most: int,
     stills: Stills,
 ) -> list[Picture]:
-    """Pictures of posts, and first frames of their videos, each content once.
+    """Pictures of posts, and first frames of their videos, each content once, and one post of a group of copies.
 
     Args:
         session: to read with.
@@ -71,8 +72,13 @@ def pictures_of(
         .limit(most * TRIED)
     )
     found: dict[str, Picture] = {}
-    for row in rows:
-        if row.sha256 not in found and len(found) < most:
+    copies: set[UUID] = set()
+    tried = rows.all()
+    groups = groups_of(session, [row.post_id for row in tried])
+    for row in tried:
+        group = groups.get(row.post_id, row.post_id)
+        if row.sha256 not in found and len(found) < most and group not in copies:
+            copies |= {group} - {row.post_id}  # several pictures of one post are no copies
             small = _small(blobs, row.sha256, stills)
             if small is not None:
                 found[row.sha256] = Picture(row.post_id, *small)
