@@ -217,7 +217,7 @@ class WarningSettings(_Group):
 
     enabled: bool = True
     false_alarms_per_day: Annotated[float, Field(gt=0, le=1_000)] = Field(
-        1.0, description="the budget: more makes it quicker and more often wrong"
+        1.0, description="the budget of all detectors: more makes them quicker and more often wrong"
     )
     least_posts: Annotated[int, Field(ge=6, le=1_000)] = Field(
         6, description="distinct posts, of distinct authors, without which a burst is not raised"

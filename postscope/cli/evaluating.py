@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +63,10 @@ def trends(
     """
     if background is not None and not background.is_file():
         raise typer.BadParameter("there is no such file", param_hint="--background")
-    themes = _themes(background) if background else ()
+    try:
+        themes = _themes(background) if background else ()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint="--background") from error
     stream = draw_stream(seed, days=days, talk_a_day=talk, bursts=bursts, background=themes)
     notes.print(f"{len(stream.texts)} posts, {bursts} bursts, encoding")
     with process.opened(load_settings()) as runtime:
@@ -96,6 +99,8 @@ def _themes(path: Path) -> Sequence[Sequence[str]]:
                 found[str(row["label"])].append(str(row["text"]))
             except (ValueError, KeyError, TypeError) as error:
                 raise typer.BadParameter(f"line {number} has no text and label", param_hint="--background") from error
+    if not found:
+        raise typer.BadParameter("has no posts", param_hint="--background")
     return [found[label] for label in sorted(found)]
 
 
@@ -109,21 +114,19 @@ def _encode(model: SpaceModel, texts: Sequence[str]) -> Vectors:
 
 
 def _table(stream: Stream, found: dict[str, Found]) -> Table:
-    table = Table(
-        "", "false a day", "precision", "recall, 10 to 29", "recall, 30 and more", "median delay", "repeated",
-        "floods marked",
-    )  # fmt: skip
-    for name, one in found.items():
-        table.add_row(
-            name,
-            f"{one.false_a_day:.2f}",
-            f"{one.precision:.3f}",
-            f"{one.recall(stream.bursts, 10, 30):.3f}",
-            f"{one.recall(stream.bursts, 30):.3f}",
-            f"{one.median_delay:.1f} h" if one.delays else "-",
-            f"{one.repeated} on {len(one.delays)}",
-            f"{one.marked[0]} of {one.marked[1]}",
-        )
+    table = Table("", *found)
+    rows: dict[str, Callable[[Found], str]] = {
+        "false alarms a day": lambda one: f"{one.false_a_day:.2f}",
+        "precision": lambda one: f"{one.precision:.3f}",
+        "recall, 10 to 29 posts": lambda one: f"{one.recall(stream.bursts, 10, 30):.3f}",
+        "recall, 30 posts and more": lambda one: f"{one.recall(stream.bursts, 30):.3f}",
+        "median delay": lambda one: f"{one.median_delay:.1f} h" if one.delays else "-",
+        "bursts found": lambda one: str(len(one.delays)),
+        "repeated alarms on them": lambda one: str(one.repeated),
+        "floods marked": lambda one: f"{one.marked[0]} of {one.marked[1]}",
+    }
+    for name, tell in rows.items():
+        table.add_row(name, *map(tell, found.values()))
     return table
 
 
