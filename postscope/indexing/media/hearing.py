@@ -100,7 +100,8 @@ def download_model(name: str, cache_dir: Path) -> Path:
     try:
         download(name, output_dir=str(folder))
     except Exception as error:  # the hub's client lets many kinds through
-        raise EncoderUnavailable(f"the speech model {name!r} cannot be downloaded: {error}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise EncoderUnavailable(f"the speech model {name!r} cannot be downloaded: {reason}") from error
     return folder
 
 
