@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvicorn
 
 from postscope.backend.app import create_app
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Mode
+from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.workers.local import LocalRunner
 
 
-@contextmanager
+@contextlib.contextmanager
 def working(runtime: Runtime) -> Iterator[None]:
     """Run the stages on threads for the length of the block, in the embedded mode."""
     if runtime.settings.mode is not Mode.EMBEDDED:
@@ -59,9 +60,11 @@ def address(runtime: Runtime) -> str:
 
 
 def warm(runtime: Runtime) -> threading.Thread:
-    """Open the model in the background, so that the first search does not wait for it."""
+    """Open the model, and a process for pictures, in the background, so that the first search does not wait for them."""
 
     def load() -> None:
+        with contextlib.suppress(SandboxDown):  # whoever needs it hears the reason
+            runtime.asked_stills.warm()
         _ = runtime.live
         keep_for_good()
 
