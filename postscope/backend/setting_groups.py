@@ -131,7 +131,9 @@ class ReadingSettings(_Group):
         640, description="pixels; larger pictures are made so small to find text in them"
     )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="of one picture")
-    seconds: Annotated[float, Field(gt=0, le=300)] = Field(20.0, description="for one picture; longer is given up")
+    seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        20.0, description="of computing, for one picture; three times as long by the clock"
+    )
 
 
 class WebhookSettings(_Group):

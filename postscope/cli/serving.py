@@ -60,7 +60,7 @@ def address(runtime: Runtime) -> str:
 
 
 def warm(runtime: Runtime) -> threading.Thread:
-    """Open the model, and a process for pictures, in the background, so that the first search does not wait for them."""
+    """Open the model, and a process for pictures, in the background: the first search does not wait for them."""
 
     def load() -> None:
         with contextlib.suppress(SandboxDown):  # whoever needs it hears the reason

@@ -58,7 +58,7 @@ def test_it_makes_way_for_whoever_serves(reader: PictureReader) -> None:
 
 def test_a_picture_that_takes_too_long_is_given_up_and_the_next_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_reading.use(monkeypatch)
-    short = opened(seconds=2.0)
+    short = opened(seconds=1.0)
     try:
         short.read([Image.new("RGB", (64, 64))])
         started = time.monotonic()

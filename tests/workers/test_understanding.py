@@ -310,7 +310,7 @@ def test_a_picture_that_cannot_be_read_in_time_says_so_and_is_found_by_what_it_s
 ) -> None:
     slow_reading.use(monkeypatch)
     desk.runtime.__dict__["reader"] = reading = picture_reader(
-        desk.runtime.settings.model_copy(update={"reading": ReadingSettings(seconds=2.0)})
+        desk.runtime.settings.model_copy(update={"reading": ReadingSettings(seconds=1.0)})
     )
     red = io.BytesIO()
     Image.new("RGB", (64, 64), (230, 10, 10)).save(red, "PNG")

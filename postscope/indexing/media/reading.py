@@ -13,7 +13,7 @@ from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.media.ocr import ReaderModels
 from postscope.indexing.media.parts import Box, Written
 from postscope.indexing.media.sandbox.files import in_memory
-from postscope.indexing.media.sandbox.pool import FirstJob, Sandbox
+from postscope.indexing.media.sandbox.pool import PATIENCE, FirstJob, Sandbox
 
 LOAD_SECONDS: Final = 30.0
 """For the networks, in a process that is new."""
@@ -28,7 +28,7 @@ class Reading:
 
     Attributes:
         sandbox: processes of the kind ``reading``, which load the networks first.
-        seconds: for one picture.
+        seconds: of computing, for one picture.
     """
 
     sandbox: Sandbox
@@ -51,7 +51,7 @@ class Reading:
         picture = image.convert("RGB")
         size = {"width": picture.width, "height": picture.height}
         with in_memory(picture.tobytes()) as file:
-            *items, _ = self.sandbox.run("read", file, size, seconds=self.seconds)
+            *items, _ = self.sandbox.run("read", file, size, seconds=self.seconds * PATIENCE, cpu_seconds=self.seconds)
         return [_written(item) for item, _ in items]
 
 

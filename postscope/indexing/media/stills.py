@@ -19,13 +19,10 @@ from postscope.indexing.media.errors import (
 from postscope.indexing.media.image import MAX_BYTES, ImageInfo
 from postscope.indexing.media.inspect import MediaInfo, inspect_media
 from postscope.indexing.media.sandbox.files import in_memory
-from postscope.indexing.media.sandbox.pool import Item, Sandbox
+from postscope.indexing.media.sandbox.pool import PATIENCE, Item, Sandbox
 
 MAX_JOBS: Final = 5_000
 """Pictures that one process opens. They take some milliseconds, and a new process takes some hundred."""
-
-_PATIENCE: Final = 3.0
-"""Seconds by the clock for each second of computing that a picture may take: others compute too."""
 
 
 class Stills:
@@ -95,7 +92,7 @@ class Stills:
                 return self._once(job, file, params)
 
     def _once(self, job: str, file: int, params: dict[str, Any]) -> list[Item]:
-        items = self._sandbox.run(job, file, params, seconds=self._seconds * _PATIENCE, cpu_seconds=self._seconds)
+        items = self._sandbox.run(job, file, params, seconds=self._seconds * PATIENCE, cpu_seconds=self._seconds)
         most, found = self._max_pixels * 3, list[Item]()
         with contextlib.closing(items):
             for item in items:

@@ -28,6 +28,9 @@ from postscope.indexing.media.sandbox.files import in_memory
 
 JobKind: TypeAlias = Literal["media", "pictures", "reading", "speech"]
 
+PATIENCE: Final = 3.0
+"""Seconds by the clock for each second of computing that a small job may take: others compute too."""
+
 START_SECONDS: Final = 60.0
 """A new process on a busy machine imports its libraries within this."""
 
