@@ -147,6 +147,8 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=3, help="of a window")
     parser.add_argument("--windows", type=int, default=100, help="how many at most")
     options = parser.parse_args()
+    if options.days < 2 or options.windows < 2:
+        parser.error("windows of two days or more, and two of them or more: else they have no posts in common")
     data.needed(FILE)
     posts = data.rows(FILE)
     texts = [post["text"] for post in posts]

@@ -166,7 +166,9 @@ def _one_or_none(vectors: Vectors) -> tuple[Labels, Strengths]:
     cosines = _to_centre(vectors)
     if float(cosines.mean()) < TIGHT_COSINE:
         return np.full(len(vectors), -1, np.int32), np.zeros(len(vectors), np.float32)
-    return np.zeros(len(vectors), np.int32), np.clip(cosines, 0.0, 1.0).astype(np.float32)
+    one = np.zeros(len(vectors), np.int32)
+    labels = Fences.around(vectors, one, 1).keep(vectors, one)
+    return labels, np.where(labels >= 0, np.clip(cosines, 0.0, 1.0), 0.0).astype(np.float32)
 
 
 def _tightness(vectors: Vectors) -> float:
