@@ -82,7 +82,8 @@ def main() -> None:
     file = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data/tweeteval_offensive.jsonl.gz")
     folder = Path(sys.argv[2] if len(sys.argv) > 2 else "../shared/data/photos")
     if not folder.is_dir() or not file.is_file():
-        raise SystemExit(f"skipped: there is no {file} or no {folder}")
+        print(f"skipped: there is no {file} or no {folder}")
+        return
     most = int(sys.argv[3]) if len(sys.argv) > 3 else 860
     for name in ("bundled", "bundled-en"):
         with system(encoder=EncoderSettings(name=name)) as runtime:
