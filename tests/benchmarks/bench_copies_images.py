@@ -1,8 +1,11 @@
-"""Edited pictures found among others: recall at 0.99 precision, against plain PDQ and imagededup's PHash.
+"""Edited pictures found among others: recall at 0.99 precision, against plain PDQ and imagededup's PHash and CNN.
 
-Run as ``python -m tests.benchmarks.bench_copies_images FOLDER [every]``: all photos of the folder are kept, and each
-``every``-th is edited in all ways and looked up. Ours has the thresholds it ships with; each peer gets the threshold
-that suits it best on these very pictures.
+Run as ``python -m tests.benchmarks.bench_copies_images [folder] [every]``: all photos of the folder are kept, and each
+``every``-th (1: all of them) is edited in all ways and looked up. How far it is goes to stderr. Ours has the thresholds
+it ships with; each peer gets the threshold that suits it best on these very pictures.
+
+The weights of imagededup's CNN (MobileNetV3 small) are a download, so it is given EfficientNet-Lite0, as its
+``CustomModel`` allows: its own method and its own cosine, with another network, the one that our candidates come from.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +26,7 @@ from postscope.indexing.copies.images import FAR_RADIUS, AskedImage, KeptImage, 
 from postscope.indexing.copies.scenes import RADIUS, SceneReader, open_scenes
 from postscope.indexing.fingerprints import Pdq
 from postscope.indexing.hamming import HammingIndex
+from tests.benchmarks.data import FOLDER
 from tests.benchmarks.image_edits import EDITS
 
 NEAR_MOST = 16
@@ -56,10 +61,48 @@ class Ours:
 
 @dataclass
 class Peer:
-    """Distances of every query to every photo; found where at most the threshold."""
+    """Distances of every query to every photo; found where at most the threshold.
+
+    Attributes:
+        code: bits in bytes, or features whose cosine tells.
+    """
 
     name: str
-    code: Callable[[Image.Image], npt.NDArray[np.uint8]]
+    code: Callable[[Image.Image], npt.NDArray[Any]]
+
+
+def far_apart(asked: npt.NDArray[Any], kept: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Bits between codes; thousandths of the cosine distance between features."""
+    if asked.dtype == np.uint8:
+        return np.stack([np.bitwise_count(one[None] ^ kept).sum(axis=1, dtype=np.int64) for one in asked])
+    ones, others = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (asked, kept))
+    return np.asarray(np.rint(1_000 * (1 - ones @ others.T)), np.int64)
+
+
+def cnn(reader: SceneReader) -> Peer | None:
+    try:
+        import torch
+        from imagededup.methods import CNN
+        from imagededup.utils import CustomModel
+    except ImportError:
+        return None
+
+    class Lite0(torch.nn.Module):
+        """The pooled features of EfficientNet-Lite0."""
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            images = [Image.fromarray(picture.numpy()) for picture in pictures]
+            return torch.from_numpy(np.stack([reader.features(image)[0] for image in images]))
+
+    def opened(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.array(image))
+
+    method = CNN(verbose=False, model_config=CustomModel(model=Lite0(), transform=opened, name="lite0"))
+
+    def code(image: Image.Image) -> npt.NDArray[np.float32]:
+        return np.asarray(method.encode_image(image_array=np.asarray(image)), np.float32)[0]
+
+    return Peer("imagededup CNN with EfficientNet-Lite0", code)
 
 
 def phash() -> Peer | None:
@@ -106,13 +149,14 @@ def main(folder: Path, every: int) -> None:
     photos = [Image.open(file).convert("RGB") for file in files]
     chosen = list(range(0, len(photos), every))
     with tempfile.TemporaryDirectory() as cache:
-        ours = Ours(open_scenes(Path(cache), threads=2), photos)
-        peers = [peer for peer in (plain_pdq(), phash()) if peer is not None]
+        reader = open_scenes(Path(cache), threads=2)
+        ours = Ours(reader, photos)
+        peers = [peer for peer in (plain_pdq(), phash(), cnn(reader)) if peer is not None]
         kept = {peer.name: np.stack([peer.code(photo) for photo in photos]) for peer in peers}
         rows: list[tuple[str, int, set[int]]] = []
-        codes: dict[str, list[npt.NDArray[np.uint8]]] = {peer.name: [] for peer in peers}
-        seconds = 0.0
-        for name, edit in EDITS.items():
+        codes: dict[str, list[npt.NDArray[Any]]] = {peer.name: [] for peer in peers}
+        seconds, began = 0.0, time.perf_counter()
+        for done, (name, edit) in enumerate(EDITS.items(), 1):
             for number in chosen:
                 picture = edit(photos[number], np.random.default_rng(number))
                 started = time.perf_counter()
@@ -120,13 +164,15 @@ def main(folder: Path, every: int) -> None:
                 seconds += time.perf_counter() - started
                 for peer in peers:
                     codes[peer.name].append(peer.code(picture))
+            left = (time.perf_counter() - began) / done * (len(EDITS) - done)
+            print(f"{done} of {len(EDITS)} edits, {left / 60:.1f} minutes left", file=sys.stderr, flush=True)
     report(rows, codes, kept, seconds, len(photos))
 
 
 def report(
     rows: list[tuple[str, int, set[int]]],
-    codes: dict[str, list[npt.NDArray[np.uint8]]],
-    kept: dict[str, npt.NDArray[np.uint8]],
+    codes: dict[str, list[npt.NDArray[Any]]],
+    kept: dict[str, npt.NDArray[Any]],
     seconds: float,
     photos: int,
 ) -> None:
@@ -136,7 +182,7 @@ def report(
     for place, (_, _, numbers) in enumerate(rows):
         found["ours"][place, list(numbers)] = True
     for name, asked in codes.items():
-        far = np.bitwise_count(np.stack(asked)[:, None] ^ kept[name][None]).sum(axis=2, dtype=np.int64)
+        far = far_apart(np.stack(asked), kept[name])
         threshold = best_threshold(far, own)
         found[f"{name} <= {threshold}"] = far <= threshold
     print(f"{len(rows)} edited pictures, {photos} kept, {1000 * seconds / len(rows):.0f} ms each\n")
@@ -153,4 +199,4 @@ def report(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data/photos"), int((sys.argv[2:] or ["3"])[0]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER / "photos", int((sys.argv[2:] or ["3"])[0]))
