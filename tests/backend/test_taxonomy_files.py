@@ -75,7 +75,7 @@ def test_csv_makes_parents_that_have_no_row() -> None:
         ("- a\n", "x.yaml", "must be a mapping"),
         ("labels: []\n", "x.yaml", "labels: List should have at least 1 item"),
         ("", "x.yaml", "must be a mapping"),
-        ("labels:\n  - name: a\nopen: false\n", "x.yaml", "open: false needs exclusive: true"),
+        ("labels:\n  - name: a\nopen: false\n", "x.yaml", "open: false needs exclusive: true (line 3)"),
         ("a: &a [*a]\n", "x.yaml", "is nested too deeply"),
         ("[" * 5_000, "x.yaml", "file:"),
         ("label\na\nb\nA\n", "x.csv", "'A' is in line 2 and in line 4"),

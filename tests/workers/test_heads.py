@@ -268,6 +268,39 @@ def test_a_new_space_trains_heads_again_and_drift_is_measured(desk: Desk, api: A
     assert (newest["cause"], newest["state"], newest["space_id"]) == ("space", "live", desk.runtime.encoder.space.id)
 
 
+def test_drift_and_doubt_are_seen_and_train_again(desk: Desk, api: Api, clock: SetClock) -> None:
+    trained(desk, api, 240)
+    angry = desk.post(
+        *(
+            {"external_id": f"new {n}", "text": f"{WORDS['negative'][n % 4]} terrible train, {n}"}
+            for n in range(220)
+        )
+    )  # fmt: skip
+    desk.run()
+    desk.run(Stage.ENRICH)
+    corrected = {post_id: "positive" if n % 4 == 0 else "negative" for n, post_id in enumerate(angry[:40])}
+    clock.forward(hours=21)
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(corrected, correction=True))
+    sweep(desk.runtime)
+    assert run_all(desk.runtime) == 2, "one look, one training"
+    (measured,) = api.ok("GET", "/v1/heads/sentiment/drift")["measurements"]
+    assert measured["drifted"]
+    assert max(measured["embedding"], measured["score"]) > 0.25
+    assert (measured["judged"], measured["precision"]) == (40, pytest.approx(0.75, abs=0.05))
+    newest = api.ok("GET", "/v1/heads/sentiment")["versions"][0]
+    assert (newest["number"], newest["cause"], newest["posts"]) == (2, "drift", 280)
+    assert 'postscope_head_drift{head="sentiment",of="embeddings"}' in figures(api, newest["state"] == "live")
+
+
+def figures(api: Api, anew: bool) -> str:
+    """What is measured; of a version that has just gone live nothing is yet, so the one before is brought back."""
+    if anew:
+        api.ok("POST", "/v1/heads/sentiment/rollback")
+    text = api.call("GET", "/metrics").text
+    assert 'postscope_head_precision{head="sentiment"} 0.7' in text
+    return text
+
+
 def test_heads_are_in_the_metrics(desk: Desk, api: Api) -> None:
     trained(desk, api)
     text = api.call("GET", "/metrics").text

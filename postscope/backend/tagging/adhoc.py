@@ -81,7 +81,7 @@ class TagRequest(_Model):
         if (self.labels is None) == (self.taxonomy is None):
             raise ValueError("give either labels or taxonomy")
         if self.version is not None and self.taxonomy is None:
-            raise ValueError("version belongs to taxonomy")
+            raise ValueError("version: belongs to taxonomy, which is not given")
         return self
 
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from postscope.backend.errors import FieldProblem, Invalid
 from postscope.indexing.normalise import normalise, storable
@@ -105,11 +115,12 @@ class TaxonomyIn(_Model):
     )
     labels: Annotated[list[LabelIn], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _closed_is_exclusive(self) -> Self:
-        if not self.open and not self.exclusive:
-            raise ValueError("open: false needs exclusive: true")
-        return self
+    @field_validator("open")
+    @classmethod
+    def _closed_is_exclusive(cls, value: bool, info: ValidationInfo) -> bool:
+        if not value and not info.data.get("exclusive", False):
+            raise ValueError("false needs exclusive: true")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
