@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from postscope.backend import auth, work
 from postscope.backend.errors import PostscopeError
 from postscope.backend.jobs import Jobs
+from postscope.backend.models import cores
 from postscope.backend.settings import load_settings
 from postscope.backend.work import Stage
 from postscope.cli import (
@@ -91,11 +93,23 @@ def worker(
     from postscope.workers.exposing import figures_of_children
 
     queues = [stage.value for stage in (stages or list(Stage))] + ["maintain"]
+    _share_cores(concurrency)
     with figures_of_children(load_settings().work):
         create_celery().worker_main(
             ["worker", "--queues", ",".join(queues), "--concurrency", str(concurrency), "--loglevel", "info",
              "--without-gossip", "--without-mingle"]
         )  # fmt: skip
+
+
+def _share_cores(concurrency: int) -> None:
+    """Let each child of a worker compute on its share of the cores.
+
+    Whoever hands part of a computation to a second thread waits for it, awake: where every child has a thread a core,
+    those that wait can keep the cores from those that they wait for.
+    """
+    share = str(max(1, cores() // concurrency))
+    os.environ.setdefault("POSTSCOPE_ENCODER__THREADS", share)
+    os.environ.setdefault("OMP_NUM_THREADS", share)
 
 
 @app.command()
