@@ -130,3 +130,29 @@ def test_an_endpoint_that_fails_leaves_the_name_made_of_keywords(
 def test_every_namer_names_a_topic_of_nothing(make: Callable[[], TopicNamer]) -> None:
     assert make().name([], []).name
     assert make().name([Keyword("storm", 1.0, "en")], ["", "  "]).name == "storm"
+
+
+def found(*texts: str, others: tuple[str, ...] = ("the match tonight", "a match was lost")) -> list[str]:
+    counts = WordCounts()
+    for topic, said in enumerate((texts, others)):
+        for text in said:
+            counts.add(topic, text, "en")
+    return [keyword.word for keyword in keywords(counts, 2)[0]]
+
+
+def test_a_hashtag_that_repeats_a_word_is_no_pair_and_no_second_keyword() -> None:
+    for tag in ("#paperlanterns", "#PaperLanterns", "#paperlantern"):
+        words = found(*(f"{place} paperlanterns {tag}" for place in ("harbour", "river", "market", "bridge")))
+        assert sum("lantern" in word for word in words) == 1, words
+        assert not any(" " in word for word in words), words
+
+
+def test_words_in_one_and_apart_and_in_the_plural_are_one_keyword() -> None:
+    words = found("paper lanterns, again", "#paperlanterns", "Paper Lantern tonight", "#paperlanterns paper lanterns")
+    assert sum(word in ("paperlanterns", "paper lanterns", "paper lantern") for word in words) == 1, words
+    assert len(found("glass", "a glass", "class", "the class")) == 2, "an s that is no plural's"
+
+
+def test_a_name_says_nothing_twice() -> None:
+    told = [Keyword(word, 1.0, "en") for word in ("paper lanterns", "paperlantern", "lantern", "river boats", "boat")]
+    assert KeywordNamer().name(told, []).name == "paper lanterns, river boats"

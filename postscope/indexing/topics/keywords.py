@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from postscope.indexing.topics.job import PostLine
-from postscope.indexing.topics.words import PAIR, terms, words
+from postscope.indexing.topics.words import PAIR, form, terms, words
 
 KEPT: Final = 10
 """Keywords of a topic."""
@@ -141,7 +141,8 @@ def _weighed(
 
 
 def _chosen(weighed: Sequence[tuple[float, str, str]]) -> list[Keyword]:
-    """The heaviest, without words that are named by a pair already, nor pairs that only repeat words."""
+    """The heaviest, without words that are named by a pair already, nor pairs that only repeat words; each but once,
+    however it is written."""
     ordered = sorted(weighed, key=lambda item: (-item[0], item[1]))[: KEPT * 4]
     weights = {(term, language): weight for weight, term, language in ordered}
     hidden: set[tuple[str, str]] = set()
@@ -154,6 +155,10 @@ def _chosen(weighed: Sequence[tuple[float, str, str]]) -> list[Keyword]:
                 hidden.add((part, language))
             else:
                 hidden.add((term, language))
-    kept = [item for item in ordered if (item[1], item[2]) not in hidden][:KEPT]
+    forms: dict[str, tuple[float, str, str]] = {}
+    for item in ordered:
+        if (item[1], item[2]) not in hidden:
+            forms.setdefault(form(item[1]), item)
+    kept = list(forms.values())[:KEPT]
     most = kept[0][0] if kept else 1.0
     return [Keyword(term, round(weight / most, 4), language or None) for weight, term, language in kept]

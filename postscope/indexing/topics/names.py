@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from postscope.indexing.topics.keywords import Keyword
+from postscope.indexing.topics.words import form
 
 NAMED_BY: Final = 3
 """Keywords in a name."""
@@ -41,10 +42,12 @@ class KeywordNamer:
     def name(self, keywords: Sequence[Keyword], texts: Sequence[str]) -> TopicName:
         """See ``TopicNamer``."""
         picked: list[str] = []
+        used: set[str] = set()
         for keyword in keywords:
-            mine = set(keyword.word.split())
-            if not any(mine & set(other.split()) for other in picked):
+            mine = {form(keyword.word), *map(form, keyword.word.split())}
+            if not mine & used:
                 picked.append(keyword.word)
+                used |= mine
             if len(picked) == NAMED_BY:
                 break
         name = ", ".join(picked) or "posts without words"

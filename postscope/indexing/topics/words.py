@@ -19,6 +19,8 @@ from postscope.indexing.topics.stop_words import STOP_WORDS
 MAX_CHARS: Final = 2_000
 """Of one text: what it is about is said by then."""
 LONGEST: Final = 40
+SHORTEST_PLURAL: Final = 5
+"""Letters of a word whose last ``s`` is taken for a plural's."""
 PAIR: Final = " "
 """Joins the two words of a pair."""
 
@@ -54,11 +56,19 @@ def terms(found: Iterable[str]) -> list[str]:
     for word in found:
         if word:
             out.append(word)
-            if before:
+            if before and form(before) != form(word):
                 # Words without spaces between them are written without one.
                 out.append(before + ("" if _CJK.match(before) and _CJK.match(word) else PAIR) + word)
         before = word
     return out
+
+
+def form(term: str) -> str:
+    """What the spellings of a term have in common: a hashtag is written in one word, a plural of Latin letters has an
+    ``s``."""
+    whole = "".join(term.split())
+    plural = len(whole) >= SHORTEST_PLURAL and whole.isascii() and whole.endswith("s") and not whole.endswith("ss")
+    return whole[:-1] if plural else whole
 
 
 def _word(text: str) -> str:
