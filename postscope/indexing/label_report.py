@@ -82,10 +82,14 @@ def calibrate_labels(
         said_default[held] = labeller.decide(scores[held], labeller.thresholds)
     temper = fit_temper(judged, labeller.from_logits, seed=seed)
     thresholds, reasons = _thresholds(labeller, _tempered(labeller, judged, temper), judged.truth)
-    worse = f_half(*counts(said_fitted, judged.truth)) < f_half(*counts(said_default, judged.truth))
     reasons = [
-        reason or ("the fitted threshold is no better on held-out folds" if bad else None)
-        for reason, bad in zip(reasons, worse, strict=True)
+        reason or _doubt(fitted_f05, default_f05)
+        for reason, fitted_f05, default_f05 in zip(
+            reasons,
+            f_half(*counts(said_fitted, judged.truth)).tolist(),
+            f_half(*counts(said_default, judged.truth)).tolist(),
+            strict=True,
+        )
     ]
     fitted = np.array([reason is None for reason in reasons], bool)
     thresholds = np.where(fitted, thresholds, labeller.thresholds).astype(np.float32)
@@ -111,6 +115,15 @@ def calibrate_labels(
         "slices": {name: _slices(values, said, judged.truth) for name, values in slices.items()},
     }
     return Fit(temper, thresholds, fitted, report)
+
+
+def _doubt(fitted: float, default: float) -> str | None:
+    """Why a fitted threshold is not taken, by F0.5 on held-out folds; None where it is."""
+    if fitted < default:
+        return "the fitted threshold is worse on held-out folds"
+    if fitted == 0:
+        return "not told apart yet: on held-out folds no post is given it rightly, whatever the threshold"
+    return None
 
 
 def _tempered(labeller: Labeller, judged: Judged, temper: Temper) -> Floats:

@@ -22,6 +22,9 @@ from postscope.workers.maintain import sweep
 from tests.workers.conftest import Desk
 from tests.workers.test_tagging import NEWS, apply, define, payload, pretend_another_space
 
+RAIN = ["it rains", "it pours"] * 12
+"""Equal texts are copies, which stay in one fold: one half is learned from, and the other tested on."""
+
 
 def calibrate(runtime: Runtime, number: int, name: str = "news") -> Run:
     with runtime.database.session() as session:
@@ -51,7 +54,7 @@ def count(runtime: Runtime) -> int:
 
 @pytest.fixture
 def sixty(runtime: Runtime, desk: Desk) -> list[UUID]:
-    """Goals, rain and others, twenty of each, with a number each so that none is a copy; all labelled truly."""
+    """Goals, rain and others, twenty of each; the goals are copies of each other, and so is the rain."""
     words = [f"{what}" for what in ("a goal", "it rains") for _ in range(20)] + [f"other {n}" for n in range(20)]
     ids = desk.texts(*words)
     desk.run(Stage.INDEX, Stage.ENRICH)
@@ -97,17 +100,18 @@ def test_a_version_that_was_applied_stays_and_the_next_one_has_the_thresholds(
     assert "news@2/weather" in payload(desk, sixty[25])
 
 
-def test_in_another_space_a_calibration_is_made_again_from_what_people_said(
-    runtime: Runtime, desk: Desk, sixty: list[UUID]
-) -> None:
-    number = define(runtime)
-    judge(runtime, *(whole(id, *(["weather"] if 20 <= n < 40 else [])) for n, id in enumerate(sixty)))
+def test_in_another_space_a_calibration_is_made_again_from_what_people_said(runtime: Runtime, desk: Desk) -> None:
+    ids = desk.texts(*RAIN, *(f"other {n}" for n in range(40)))
+    desk.run(Stage.INDEX, Stage.ENRICH)
+    weather = {"name": "weather", "positive": [{"text": text} for text in RAIN]}
+    number = define(runtime, {"labels": [weather]})
+    judge(runtime, *(whole(id, *(["weather"] if n < len(RAIN) else [])) for n, id in enumerate(ids)))
     calibrate(runtime, number)
     apply(runtime, number)
     pretend_another_space(runtime)
     with runtime.database.session() as session:
-        for label in session.query(TaxonomyLabel).where(TaxonomyLabel.threshold_from == "fitted"):
-            label.threshold = 0.987
+        (label,) = session.query(TaxonomyLabel).where(TaxonomyLabel.threshold_from == "fitted")
+        label.threshold = 0.987
     sweep(runtime)
     assert work_runs(runtime) == 1
     with runtime.database.session() as session:
@@ -115,10 +119,26 @@ def test_in_another_space_a_calibration_is_made_again_from_what_people_said(
         assert (live.number, live.state, live.based_on, live.origin) == (2, "live", 1, "calibration")
         assert live.calibration is not None
         assert live.calibration["space"] == live.applied_space == runtime.live.encoder.space.id
-        assert all(label.threshold != 0.987 for label in taxonomies.labels_of(session, live.id))
-    assert "news@2/weather" in payload(desk, sixty[25])
+        (label,) = taxonomies.labels_of(session, live.id)
+        assert (label.threshold_from, label.threshold != 0.987) == ("fitted", True)
+    assert "news@2/weather" in payload(desk, ids[5])
     sweep(runtime)
     assert work_runs(runtime) == 0
+
+
+def test_copies_alone_teach_nothing_of_posts_that_are_new_and_the_report_says_so(
+    runtime: Runtime, sixty: list[UUID]
+) -> None:
+    news = {"labels": [{"name": "weather", "positive": [{"text": "it rains"}] * 20}]}
+    number = define(runtime, news)
+    judge(runtime, *(whole(id, *(["weather"] if 20 <= n < 40 else [])) for n, id in enumerate(sixty)))
+    run = calibrate(runtime, number)
+    assert (run.state, run.result and run.result["fitted"]) == ("done", 0)
+    with runtime.database.session() as session:
+        (label,) = taxonomies.labels_of(session, taxonomies.get_version(session, "news").id)
+        (told,) = calibrating.report_of(session, "news", None).report["labels"]
+    assert (label.threshold_from, told["f05"], told["threshold_from"]) == ("default", 0, "default")
+    assert told["reason"].startswith("not told apart yet")
 
 
 def test_one_class_only_fits_nothing_and_says_so(runtime: Runtime, sixty: list[UUID]) -> None:

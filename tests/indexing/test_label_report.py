@@ -1,0 +1,52 @@
+"""Which thresholds a calibration keeps: fitted ones that were worth it on folds they were not fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from postscope.indexing.label_fit import Judged
+from postscope.indexing.label_report import Fit, calibrate_labels
+from tests.indexing.test_zero_shot import AXES, labeller
+
+NAMES = ("plain", "copies", "noise")
+DEFAULT = 0.9
+
+
+def calibrated(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.int8], groups: npt.NDArray[np.intp]) -> Fit:
+    judged = Judged(logits, np.zeros(len(truth), np.float32), truth, np.full(len(truth), "text"))
+    names = NAMES[: truth.shape[1]]
+    return calibrate_labels(
+        labeller(AXES[: len(names)], threshold=DEFAULT), judged, groups, paths=names, slices={}, seed=1
+    )
+
+
+def test_what_no_held_out_post_is_rightly_given_is_not_called_fitted() -> None:
+    """All posts with the second label are copies of each other: on all of them a threshold can be fitted, but none
+    that tells anything of a post that is new."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((100, 2), np.int8)
+    truth[:40, 0] = 1
+    truth[80:, 1] = 1
+    logits = np.where(truth == 1, [1.0, -2.0], [-3.0, -6.0]) + rng.normal(scale=0.2, size=truth.shape)
+    groups = np.minimum(np.arange(100), 80)
+    fit = calibrated(logits.astype(np.float32), truth, groups)
+    plain, copies = fit.report["labels"]
+    assert fit.fitted.tolist() == [True, False]
+    assert (plain["threshold_from"], plain["reason"], plain["f05"]) == ("fitted", None, 1.0)
+    assert (copies["threshold_from"], copies["f05"], copies["threshold"]) == ("default", 0.0, DEFAULT)
+    assert copies["reason"].startswith("not told apart yet")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_threshold_that_was_not_worth_it_is_not_taken_whatever_the_sample(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((80, 3)) < [0.4, 0.2, 0.15]).astype(np.int8)
+    strength = np.array([3.0, 1.0, 0.0])
+    logits = (strength * truth - 1 + rng.normal(size=truth.shape)).astype(np.float32)
+    fit = calibrated(logits, truth, np.arange(80))
+    for label, fitted, threshold in zip(fit.report["labels"], fit.fitted, fit.thresholds, strict=True):
+        assert (label["reason"] is None) == fitted
+        assert fitted or threshold == pytest.approx(DEFAULT)
+        assert not fitted or label["f05"] > 0
