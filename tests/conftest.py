@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role, create_key
@@ -17,6 +19,10 @@ from postscope.backend.logs import configure_logging
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Settings, load_settings
 from tests.servers import RedisServer, TestDatabases, postgres_server
+
+# How fast a machine draws examples, or runs one, is no property of what is tested.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 
 class SetClock:

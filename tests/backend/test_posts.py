@@ -182,7 +182,9 @@ JSON = st.recursive(
 FIELDS = ["source", "external_id", "author", "created_at", "text", "language", "tags", "metrics", "metadata", "media"]
 
 
-@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(changes=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3))
 def test_whatever_comes_there_is_a_verdict(api: Api, changes: dict[str, Any]) -> None:
     answer = api.post(post(**changes), post(external_id="healthy"))

@@ -229,7 +229,9 @@ def test_a_field_that_is_no_path(store: VectorStore, posts: str) -> None:
         store.count(posts, filter=Filter(must=(AnyOf("my key", ("x",)),)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(filter=filters)
 def test_any_filter_means_what_it_says(store: VectorStore, posts: str, filter: Filter) -> None:
     rng = np.random.default_rng(5)

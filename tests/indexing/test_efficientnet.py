@@ -217,7 +217,9 @@ def test_a_checkpoint_cut_anywhere_is_refused(tmp_path: Path) -> None:
             read_torch_weights(path)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 def test_any_damage_is_refused_or_still_gives_tensors(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
     content = bytearray(tensor_file((2, 3), (3, 1)))
