@@ -169,6 +169,8 @@ def test_a_version_that_is_no_better_stays_a_candidate(desk: Desk, api: Api) -> 
     assert found["live_was_taught"] == found["posts"]
     refused = api.call("POST", "/v1/heads/sentiment/versions/2/promote")
     assert (refused.status_code, refused.json()["code"]) == (409, "not_better")
+    assert "the live version was taught all of them" in refused.json()["detail"]
+    assert "fair once 20 held-out posts" in found["reason"]
 
 
 def spoil(runtime: Runtime, number: int) -> None:

@@ -66,8 +66,19 @@ def compare(runtime: Runtime, head: Head, number: int) -> Comparison:
     if ours is None or theirs is None:
         # Other labels: what one says, the other cannot, so there is nothing to compare by but the posts' labels now.
         return Comparison(theirs is None, "the two know other labels", len(rows), ours, theirs, taught)
-    words = f"{ours:.4f} against {theirs:.4f} on {len(rows)} held-out posts"
+    words = f"{ours:.4f} against {theirs:.4f} on {len(rows)} held-out posts{_flattered(len(rows), taught)}"
     return Comparison(ours > theirs, words, len(rows), ours, theirs, taught)
+
+
+def _flattered(posts: int, taught: int) -> str:
+    """What the live version knew beforehand, and what would make it fair."""
+    if not taught:
+        return ""
+    some = "all" if taught == posts else f"{taught}"
+    return (
+        f"; the live version was taught {some} of them, which flatters it: it is fair once {ENOUGH} held-out posts "
+        "(the newest fifth of those that are judged) are new to it"
+    )
 
 
 def _fair(runtime: Runtime, found: Lesson, live_id: uuid.UUID) -> tuple[Indices, int]:
