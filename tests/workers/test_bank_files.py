@@ -250,6 +250,17 @@ def test_an_import_is_seen_at_the_next_post(banks: BankDesk) -> None:
     assert "bank.import" in banks.audit()
 
 
+@pytest.mark.parametrize("format", ["csv", "signals"])
+def test_a_file_without_an_entry_is_refused(banks: BankDesk, format: str) -> None:
+    bank = banks.bank()
+    for data in (b"", b"\xef\xbb\xbf\n", b"signal_type,signal_str\n" if format == "csv" else b"  \n\n"):
+        told = send(banks, bank, data, format=format, status=422)
+        assert [(problem["field"], problem["reason"]) for problem in told["errors"]] == [
+            ("file", "is empty: there is no entry in it")
+        ]
+    assert "bank.import" not in banks.audit()
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
 
 

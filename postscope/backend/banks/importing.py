@@ -67,7 +67,8 @@ def load(
 
     Raises:
         NotFound, Forbidden: the caller may not see or not change the bank.
-        Invalid: lines are bad; each is named with its number and the reason, and nothing was written.
+        Invalid: the file is empty; or lines are bad; each is named with its number and the reason, and nothing was
+            written.
     """
     import_id = catalogue.new_id()
     result = Imported(import_id)
@@ -132,6 +133,8 @@ def _checked(
             if count > MAX_ENTRIES:
                 raise Invalid.of("file", f"more than {MAX_ENTRIES:,} entries; split it")
             yield line.number, line.entry
+        if not count and not result.rejected:
+            raise Invalid.of("file", "is empty: there is no entry in it")
     except UnicodeDecodeError as error:
         raise Invalid.of("file", f"is no UTF-8: {error.reason}") from error
     except BadLine as error:
