@@ -1,8 +1,12 @@
-"""What no parameter of a call may hold, whatever the endpoint."""
+"""What is asked of the parameters of a call, whatever the endpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import Request
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from postscope.backend.errors import FieldProblem, Invalid
 
@@ -18,3 +22,17 @@ async def refuse_nul(request: Request) -> None:
     if wrong:
         problems = [FieldProblem(name, "must not contain NUL characters") for name in wrong]
         raise Invalid("; ".join(f"{problem.field}: {problem.reason}" for problem in problems), problems=problems)
+
+
+def wrong_fields(model: str, fields: Sequence[str], reason: str) -> ValidationError:
+    """For a check of a model that looks at several fields at once: names them, where a ValueError names the model.
+
+    Args:
+        model: its name.
+        fields: of it, that are wrong together.
+        reason: what is wrong.
+    """
+    kind = PydanticCustomError("fields", "{reason}", {"reason": reason})
+    return ValidationError.from_exception_data(
+        model, [InitErrorDetails(type=kind, loc=(field,), input=None) for field in fields]
+    )

@@ -118,7 +118,13 @@ def read_to_label(
 def add_labels(name: str, body: JudgementsIn, request: Request, caller: Judge) -> KeptOut:
     """All labels of each post: those that are not named it has not. The newest word counts."""
     runtime = runtime_of(request)
-    said = [Judgement(f"posts.{n}", item.post_id, None, tuple(item.labels)) for n, item in enumerate(body.posts)]
+    said = [
+        Judgement(
+            f"posts.{n}", item.post_id, None, tuple(item.labels),
+            post_field=f"posts.{n}.post_id", labels_field=f"posts.{n}.labels",
+        )
+        for n, item in enumerate(body.posts)
+    ]  # fmt: skip
     with runtime.database.session() as session:
         kept = judgements.keep(session, name, said, source=body.source, actor=caller.name, now=runtime.clock())
     return KeptOut.model_validate(kept, from_attributes=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.models import SpaceModel
+from postscope.backend.parameters import wrong_fields
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage, QueryText
 from postscope.backend.searching.resolving import open_query_image
@@ -79,9 +80,9 @@ class TagRequest(_Model):
     @model_validator(mode="after")
     def _one_set(self) -> Self:
         if (self.labels is None) == (self.taxonomy is None):
-            raise ValueError("give either labels or taxonomy")
+            raise wrong_fields(type(self).__name__, ("labels", "taxonomy"), "give either labels or taxonomy")
         if self.version is not None and self.taxonomy is None:
-            raise ValueError("version: belongs to taxonomy, which is not given")
+            raise wrong_fields(type(self).__name__, ("version",), "belongs to taxonomy, which is not given")
         return self
 
 

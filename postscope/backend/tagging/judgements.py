@@ -40,6 +40,8 @@ class Judgement:
         labels: what it has; of a complete judgement.
         label: the one that is spoken of; None of a complete judgement.
         value: whether it has that one.
+        post_field: where the post was named, if that is a field of its own.
+        labels_field: the same of the labels.
     """
 
     field: str
@@ -48,6 +50,8 @@ class Judgement:
     labels: tuple[str, ...] = ()
     label: str | None = None
     value: bool = True
+    post_field: str | None = None
+    labels_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ def keep(
         if post_id is None and skip_unknown:
             skipped += 1
             continue
-        reasons = _wrong(judgement, post_id, paths, exclusive=version.exclusive)
-        problems += [FieldProblem(judgement.field, reason) for reason in reasons]
-        if post_id is not None and not reasons:
+        wrong = _wrong(judgement, post_id, paths, exclusive=version.exclusive)
+        problems += wrong
+        if post_id is not None and not wrong:
             problems += _add(kept.setdefault(post_id, {}), judgement, exclusive=version.exclusive)
     if problems:
         raise invalid(problems)
@@ -124,15 +128,17 @@ def _posts(session: Session, judgements: Sequence[Judgement]) -> Mapping[object,
     return found
 
 
-def _wrong(judgement: Judgement, post_id: UUID | None, paths: set[str], *, exclusive: bool) -> list[str]:
+def _wrong(judgement: Judgement, post_id: UUID | None, paths: set[str], *, exclusive: bool) -> list[FieldProblem]:
+    post_field, labels_field = judgement.post_field or judgement.field, judgement.labels_field or judgement.field
     named = judgement.labels if judgement.label is None else (judgement.label,)
-    reasons = [f"there is no label {label!r}" for label in named if label not in paths]
+    problems = [FieldProblem(labels_field, f"there is no label {label!r}") for label in named if label not in paths]
     if post_id is None:
         shown = judgement.post_id or "/".join(judgement.known_as or ())
-        reasons.append(f"there is no post {shown}")
+        problems.append(FieldProblem(post_field, f"there is no post {shown}"))
     if exclusive and len(set(named)) > 1:
-        reasons.append("gives several labels, the taxonomy is exclusive: one a post")
-    return reasons
+        reason = "gives several labels, the taxonomy is exclusive: one a post"
+        problems.append(FieldProblem(labels_field, reason))
+    return problems
 
 
 def _add(post: dict[str, tuple[bool, str]], judgement: Judgement, *, exclusive: bool) -> list[FieldProblem]:
