@@ -10,12 +10,13 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller
-from postscope.backend.banks import answers, making, opinions
+from postscope.backend.banks import answers, making, opinions, trained
 from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.judging import judge
 from postscope.backend.banks.making import GivenMedium
 from postscope.backend.banks.opinions import PictureOpinion, TagOpinion
-from postscope.backend.banks.probing import KeptSignals
+from postscope.backend.banks.probing import Checkable, KeptSignals
+from postscope.backend.banks.trained import TrainedTag
 from postscope.backend.blobs import BlobError
 from postscope.backend.errors import NotReady
 from postscope.backend.fingerprinting.making import decode
@@ -25,6 +26,8 @@ from postscope.backend.searching.requests import QueryImage
 from postscope.backend.tables import Media
 from postscope.indexing.content_classifier import ClassifierMissing
 from postscope.indexing.media.errors import MediaError
+from postscope.indexing.normalise import normalise
+from postscope.indexing.types import Vector, Vectors
 
 
 class MlModeration(BaseModel):
@@ -32,6 +35,9 @@ class MlModeration(BaseModel):
 
     banks: ModerationOut
     tags: list[TagOpinion] = Field(description="the most likely first; empty where nothing is indexed to compare")
+    trained: list[TrainedTag] = Field(
+        description="of a head named `moderation`, the most likely first; empty where none is live"
+    )
     pictures: list[PictureOpinion] = Field(description="of classifiers that are switched on")
 
 
@@ -48,8 +54,12 @@ def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
     model = runtime.live
     stored = runtime.store.retrieve(model.collection, [post_id])
     text, rows = (stored[0].dense.get("text"), stored[0].multi.get("media")) if stored else (None, None)
-    tags = opinions.tags(runtime, model, text, rows)
-    return MlModeration(banks=told, tags=tags, pictures=_opinions(runtime, _pictures_of(runtime, media)))
+    return MlModeration(
+        banks=told,
+        tags=opinions.tags(runtime, model, text, rows),
+        trained=trained.of_post(runtime, model, post_id),
+        pictures=_opinions(runtime, _pictures_of(runtime, media)),
+    )
 
 
 def of_content(
@@ -75,13 +85,24 @@ def of_content(
     known = runtime.banks.fresh(model.encoder.space.id)
     now = runtime.clock()
     judged = judge(known, content, now=now, model=model, kept=KeptSignals(runtime.database))
-    words = [probe.vectors[0] for probe in content.probes if probe.part == "text" and probe.vectors is not None]
-    rows = [probe.vectors for probe in content.probes if probe.part == "media" and probe.vectors is not None]
-    tags = opinions.tags(runtime, model, words[0] if words else None, np.concatenate(rows) if rows else None)
+    words, rows = _seen(content)
+    key = "\n".join([normalise(text or ""), *(str(medium) for medium in (*images, *others))])
     data = [(place, medium.data) for place, medium in enumerate(media) if medium.data is not None]
     with runtime.database.session() as session:
         told = answers.of_content(session, judged, caller, now=now)
-    return MlModeration(banks=told, tags=tags, pictures=_opinions(runtime, data))
+    return MlModeration(
+        banks=told,
+        tags=opinions.tags(runtime, model, words, rows),
+        trained=trained.of_content(runtime, model, key, text, words, rows, len(media)),
+        pictures=_opinions(runtime, data),
+    )
+
+
+def _seen(content: Checkable) -> tuple[Vector | None, Vectors | None]:
+    """The text's vector, and those of the media one below the other."""
+    words = [probe.vectors[0] for probe in content.probes if probe.part == "text" and probe.vectors is not None]
+    rows = [probe.vectors for probe in content.probes if probe.part == "media" and probe.vectors is not None]
+    return words[0] if words else None, np.concatenate(rows) if rows else None
 
 
 def _opinions(runtime: Runtime, files: Iterable[tuple[int, bytes]]) -> list[PictureOpinion]:

@@ -1,8 +1,9 @@
 """What models think of content: spam, abuse, hate, sexual, violence, self-harm. Opinions, never verdicts.
 
 By meaning, without training: each tag is said in a few sentences, and content that is near them has it. Whoever makes
-a taxonomy named ``moderation`` (with examples, own labels, own thresholds) replaces ours by it. Pictures may be shown
-to a classifier that ships its weights as well, where that is switched on.
+a taxonomy named ``moderation`` (with examples, own labels, own thresholds) replaces ours by it. A trained head of that
+name speaks beside them: see ``trained``. Pictures may be shown to a classifier that ships its weights as well, where
+that is switched on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from postscope.indexing.types import Vector, Vectors
 from postscope.indexing.zero_shot import Examples, LabelSpace, PostBatch
 
 TAXONOMY: Final = "moderation"
-"""The taxonomy that replaces the tags below, where there is one of this name."""
+"""The taxonomy that replaces the tags below, where there is one of this name; and a head that speaks beside them."""
 THRESHOLDS: Final = {"bundled": 0.3, "bundled-en": 0.085}
 """Of our own prompts, by the name of the space. On tweets that are not offensive (of TweetEval's training part) one in
 twenty is given any tag. They rank better than they decide: see docs/benchmarks.md."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from postscope.backend.errors import Conflict
 from postscope.backend.heads import registry
 from postscope.backend.heads.features import features_of, load_features
 from postscope.backend.heads.serving import InUse, choose, in_use, say
+from postscope.backend.heads.unkept import unkept_point, unkept_post
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.filters import Scalar, Time
 from postscope.backend.searching.requests import QueryImage, QueryText
@@ -22,7 +22,6 @@ from postscope.backend.searching.resolving import open_query_image
 from postscope.backend.tables import Post
 from postscope.indexing.heads.features import Floats, PostFeatures
 from postscope.indexing.normalise import normalise
-from postscope.indexing.stores.base import Stored
 
 MAX_ITEMS = 100
 
@@ -89,6 +88,18 @@ def predict(runtime: Runtime, name: str, items: Sequence[PredictItem]) -> list[S
     if not any(version.state == "live" for version in versions):
         return None
     ids, posts = features_for(runtime, items, versions[0].fields)
+    return answer(runtime, versions, ids, posts)
+
+
+def answer(runtime: Runtime, versions: Sequence[InUse], ids: Sequence[uuid.UUID], posts: PostFeatures) -> list[Said]:
+    """What is shown of each post by the versions in use of one head, of which one is live; counted as served.
+
+    Args:
+        runtime: of this process.
+        versions: of one head.
+        ids: of the posts, in order; they say who sees a shadow.
+        posts: as the head sees them.
+    """
     said: dict[int, Said] = {}
     served: dict[UUID, int] = {}
     chosen = [choose(versions, post_id) for post_id in ids]
@@ -100,7 +111,7 @@ def predict(runtime: Runtime, name: str, items: Sequence[PredictItem]) -> list[S
     with runtime.database.session() as session:
         for version_id, count in sorted(served.items()):
             registry.count_served(session, version_id, count)
-    return [said[n] for n in range(len(items))]
+    return [said[n] for n in range(len(ids))]
 
 
 def answers_of(
@@ -172,30 +183,18 @@ def _encoded(
     posts, points = [], {}
     for n, (_, item) in enumerate(items):
         rows = looks.get(n)
-        post = _post(item, texts[n], runtime.clock())
-        dense = {} if n not in vectors else {"text": vectors[n]}
-        fused = model.pipeline.fused(vectors.get(n), rows)
-        if fused is not None:
-            dense["post"] = fused
-        points[post.id] = Stored(post.id, {}, dense, {} if rows is None else {"media": rows})
+        post = unkept_post(
+            f"{texts[n]}\n{item.image}",
+            texts[n],
+            item.created_at or runtime.clock(),
+            source=item.source or "",
+            language=item.language,
+            attributes=item.metadata,
+        )
+        points[post.id] = unkept_point(model, post.id, vectors.get(n), rows)
         posts.append(post)
     counts = {post.id: int(n in looks) for n, post in enumerate(posts)}
     return posts, features_of(posts, points, {}, counts, fields, model.encoder.space.dim)
-
-
-def _post(item: PredictItem, text: str, now: datetime) -> Post:
-    """Not stored: a row to read features from. Its id comes from its content, so that A/B shows the same again."""
-    return Post(
-        id=uuid.uuid5(uuid.NAMESPACE_OID, f"{text}\n{item.image}"),
-        source=item.source or "",
-        external_id="",
-        created_at=item.created_at or now,
-        text=text,
-        language=item.language,
-        tags=[],
-        metrics={},
-        attributes=dict(item.metadata),
-    )
 
 
 def _round(value: float) -> float:

@@ -28,15 +28,16 @@ class InUse:
     fields: tuple[str, ...]
 
 
-def in_use(runtime: Runtime, name: str | None = None) -> list[InUse]:
-    """Live and shadow versions of the live space, live ones first; of one head, or of all."""
+def in_use(runtime: Runtime, name: str | None = None, *, space: str | None = None) -> list[InUse]:
+    """Live and shadow versions of a space (by default the live one), live ones first; of one head, or of all."""
+    wanted = space or runtime.live.encoder.space.id
     query = (
         select(
             HeadVersion.id, HeadVersion.head_id, Head.name, HeadVersion.number, HeadVersion.state, HeadVersion.share,
             Head.fields,
         )
         .join(Head, Head.id == HeadVersion.head_id)
-        .where(HeadVersion.state.in_(("live", "shadow")), HeadVersion.space_id == runtime.live.encoder.space.id)
+        .where(HeadVersion.state.in_(("live", "shadow")), HeadVersion.space_id == wanted)
         .order_by(HeadVersion.state, Head.name)
     )  # fmt: skip
     if name is not None:

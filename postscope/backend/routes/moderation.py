@@ -12,6 +12,7 @@ from postscope.backend.auth import Caller, Role, require
 from postscope.backend.banks import answers, moderating
 from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.moderating import MlModeration
+from postscope.backend.parameters import wrong_fields
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.searching.requests import QueryImage
 
@@ -39,7 +40,8 @@ class ModerationIn(BaseModel):
     def _one_of(self) -> Self:
         content = self.text is not None or bool(self.images) or bool(self.media)
         if content == (self.post_id is not None):
-            raise ValueError("give either post_id, or text, images and media")
+            fields = ("post_id", "text", "images", "media")
+            raise wrong_fields(type(self).__name__, fields, "give either post_id, or text, images and media")
         return self
 
 
