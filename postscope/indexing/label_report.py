@@ -69,31 +69,20 @@ def calibrate_labels(
     before = labeller.from_logits(labeller.temper.apply(judged.logits, judged.kinds), judged.background)
     said_before = labeller.decide(before, labeller.thresholds)
     after = np.zeros_like(before)
-    said_fitted, said_default = np.zeros(before.shape, bool), np.zeros(before.shape, bool)
+    held_thresholds = np.tile(labeller.thresholds, (len(before), 1))
     for fold in range(FOLDS):
         held = folds == fold
         if not held.any():
             continue
         temper = fit_temper(judged.only(~held), labeller.from_logits, seed=seed)
         scores = _tempered(labeller, judged, temper)
-        thresholds, _ = _thresholds(labeller, scores[~held], judged.truth[~held])
+        held_thresholds[held], _ = _thresholds(labeller, scores[~held], judged.truth[~held])
         after[held] = scores[held]
-        said_fitted[held] = labeller.decide(scores[held], thresholds)
-        said_default[held] = labeller.decide(scores[held], labeller.thresholds)
     temper = fit_temper(judged, labeller.from_logits, seed=seed)
     thresholds, reasons = _thresholds(labeller, _tempered(labeller, judged, temper), judged.truth)
-    reasons = [
-        reason or _doubt(fitted_f05, default_f05)
-        for reason, fitted_f05, default_f05 in zip(
-            reasons,
-            f_half(*counts(said_fitted, judged.truth)).tolist(),
-            f_half(*counts(said_default, judged.truth)).tolist(),
-            strict=True,
-        )
-    ]
+    reasons, said = _kept(labeller, after, held_thresholds, judged.truth, reasons)
     fitted = np.array([reason is None for reason in reasons], bool)
     thresholds = np.where(fitted, thresholds, labeller.thresholds).astype(np.float32)
-    said = np.where(fitted, said_fitted, said_default)
     report = {
         "posts": len(judged.truth),
         "groups": len(np.unique(groups)),
@@ -115,6 +104,32 @@ def calibrate_labels(
         "slices": {name: _slices(values, said, judged.truth) for name, values in slices.items()},
     }
     return Fit(temper, thresholds, fitted, report)
+
+
+def _kept(
+    labeller: Labeller, scores: Floats, thresholds: Floats, truth: Truth, reasons: Sequence[str | None]
+) -> tuple[list[str | None], Decided]:
+    """Which labels keep their fitted thresholds, and what is said of held-out posts with those that are kept.
+
+    What a label's children keep changes what it is given, so it is looked at again until nothing changes.
+
+    Args:
+        labeller: as it is today.
+        scores: shape (n, labels), of posts that were held out.
+        thresholds: shape (n, labels), fitted on the other folds.
+        truth: shape (n, labels).
+        reasons: why a label cannot be fitted; None where it can.
+    """
+    default = f_half(*counts(labeller.decide(scores, labeller.thresholds), truth))
+    found = list(reasons)
+    while True:
+        fitted = np.array([reason is None for reason in found], bool)
+        said = labeller.decide(scores, np.where(fitted, thresholds, labeller.thresholds))
+        quality = f_half(*counts(said, truth))
+        again = [why or _doubt(*pair) for why, *pair in zip(found, quality.tolist(), default.tolist(), strict=True)]
+        if again == found:
+            return found, said
+        found = again
 
 
 def _doubt(fitted: float, default: float) -> str | None:

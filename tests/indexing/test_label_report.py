@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,12 +16,16 @@ NAMES = ("plain", "copies", "noise")
 DEFAULT = 0.9
 
 
-def calibrated(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.int8], groups: npt.NDArray[np.intp]) -> Fit:
+def calibrated(
+    logits: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int8],
+    groups: npt.NDArray[np.intp],
+    parents: tuple[int, ...] = (-1, -1),
+) -> Fit:
     judged = Judged(logits, np.zeros(len(truth), np.float32), truth, np.full(len(truth), "text"))
     names = NAMES[: truth.shape[1]]
-    return calibrate_labels(
-        labeller(AXES[: len(names)], threshold=DEFAULT), judged, groups, paths=names, slices={}, seed=1
-    )
+    one = replace(labeller(AXES[: len(names)], threshold=DEFAULT), parents=np.array(parents, np.intp))
+    return calibrate_labels(one, judged, groups, paths=names, slices={}, seed=1)
 
 
 def test_what_no_held_out_post_is_rightly_given_is_not_called_fitted() -> None:
@@ -39,13 +45,18 @@ def test_what_no_held_out_post_is_rightly_given_is_not_called_fitted() -> None:
     assert copies["reason"].startswith("not told apart yet")
 
 
+@pytest.mark.parametrize("parents", [(-1, -1, -1), (-1, 0, 0)])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_threshold_that_was_not_worth_it_is_not_taken_whatever_the_sample(seed: int) -> None:
+def test_a_threshold_that_was_not_worth_it_is_not_taken_whatever_the_sample(
+    seed: int, parents: tuple[int, int, int]
+) -> None:
     rng = np.random.default_rng(seed)
     truth = (rng.random((80, 3)) < [0.4, 0.2, 0.15]).astype(np.int8)
+    if parents[1] == 0:
+        truth[:, 0] = truth.max(axis=1)
     strength = np.array([3.0, 1.0, 0.0])
     logits = (strength * truth - 1 + rng.normal(size=truth.shape)).astype(np.float32)
-    fit = calibrated(logits, truth, np.arange(80))
+    fit = calibrated(logits, truth, np.arange(80), parents)
     for label, fitted, threshold in zip(fit.report["labels"], fit.fitted, fit.thresholds, strict=True):
         assert (label["reason"] is None) == fitted
         assert fitted or threshold == pytest.approx(DEFAULT)

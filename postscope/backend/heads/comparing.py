@@ -77,7 +77,7 @@ def _flattered(posts: int, taught: int) -> str:
     some = "all" if taught == posts else f"{taught}"
     return (
         f"; the live version was taught {some} of them, which flatters it: it is fair once {ENOUGH} held-out posts "
-        "(the newest fifth of those that are judged) are new to it"
+        "(the newest fifth of what there is to learn from) are new to it"
     )
 
 
