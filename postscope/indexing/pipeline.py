@@ -52,7 +52,7 @@ RECIPE = 2
 """Raised when other vectors are made of the same content with the same encoder; each point names the one that it was
 made by. 2: all frames of a video count as one picture in the fused vector."""
 
-TEXT_SLICE, CALM_TEXT_SLICE = 8, 32
+TEXT_SLICE, CALM_TEXT_SLICE = 8, 64
 IMAGE_SLICE, CALM_IMAGE_SLICE = 4, 8
 """What is encoded while a query may come, and while nobody has asked for a while."""
 FLOOD_SLICE = 1
