@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 import orjson
@@ -30,8 +30,17 @@ from postscope.backend.fetching import Fetcher
 from postscope.backend.setting_groups import WebhookSettings
 from postscope.backend.tables import Webhook, WebhookDelivery
 
+
+class Event(StrEnum):
+    """All that can be told. What an address asks for must be one of these: nobody waits for what never comes."""
+
+    ALERT_RAISED = "alert.raised"
+    MODERATION_MATCH = "moderation.match"
+    BANK_ENTRY_QUARANTINED = "bank_entry.quarantined"
+
+
 EVERY: Final = "*"
-_EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_PING: Final = "webhook.ping"
 _PREFIX: Final = "whsec_"
 SENDING_SECONDS: Final = 120.0
 """After this a delivery whose sender has died is sent again."""
@@ -75,20 +84,22 @@ def create(
         session: it exists when it commits.
         fetcher: refuses addresses that may not be sent to.
         url: http or https.
-        events: names such as ``alert.raised``; ``*`` for all.
+        events: names of ``Event``; ``*`` for all.
         actor: who asked.
         now: the time.
 
     Raises:
-        Invalid: the URL may not be sent to, or a name cannot be an event's.
+        Invalid: the URL may not be sent to, or there is no such event.
     """
     try:
         fetcher.check(url)
     except Refused as error:
         raise Invalid.of("url", error.reason) from error
-    wrong = [name for name in events if name != EVERY and not _EVENT.fullmatch(name)]
+    wrong = [name for name in events if name != EVERY and name not in set(Event)]
     if wrong or not events:
-        raise Invalid.of("events", f"no name of an event: {wrong[0]!r}" if wrong else "must name one or more, or '*'")
+        known = ", ".join(Event)
+        said = f"{wrong[0]!r} is no event" if wrong else "must name one or more"
+        raise Invalid.of("events", f"{said}: there are {known}, and {EVERY!r} for all")
     webhook = Webhook(
         id=_new_id(),
         url=url,
@@ -128,12 +139,12 @@ def remove(session: Session, webhook_id: uuid.UUID) -> None:
     session.delete(get(session, webhook_id))
 
 
-def emit(session: Session, event: str, payload: dict[str, Any], *, key: str, now: datetime) -> int:
+def emit(session: Session, event: Event, payload: dict[str, Any], *, key: str, now: datetime) -> int:
     """Tell everybody who asked for it of an event, when this session commits.
 
     Args:
         session: the one that writes what the event tells of.
-        event: its name, ``noun.verb``.
+        event: what happened.
         payload: what happened, as JSON.
         key: names this very event: emitted again, it is not sent again.
         now: the time.
@@ -155,7 +166,7 @@ def ping(session: Session, webhook_id: uuid.UUID, *, now: datetime) -> WebhookDe
     """
     get(session, webhook_id)
     key = f"ping:{_new_id()}"
-    _queue(session, webhook_id, "webhook.ping", {"webhook_id": str(webhook_id)}, key, now)
+    _queue(session, webhook_id, _PING, {"webhook_id": str(webhook_id)}, key, now)
     return session.scalars(
         select(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.key == key)
     ).one()

@@ -18,8 +18,8 @@ from postscope.backend.banks.catalogue import new_id, readable, save
 from postscope.backend.banks.schema import SEVERITIES, RuleIn
 from postscope.backend.errors import Invalid, NotFound
 from postscope.backend.tables import ActionRule, ActionTaken, Bank, BankEntry, BankMatch, Post
+from postscope.backend.webhooks import Event
 
-EVENT = "moderation.match"
 """The event that webhooks hear of a match."""
 
 
@@ -168,7 +168,11 @@ def _follow(session: Session, rule: ActionRule, case: _Case, now: datetime) -> i
             queueing.hold(session, case.match, case.severity, f"rule {rule.name!r}", now=now)
         elif outcome["do"] == "webhook":
             webhooks.emit(
-                session, EVENT, {"rule": rule.name, **case.told()}, key=f"{rule.id}:{case.match.id}:{number}", now=now
+                session,
+                Event.MODERATION_MATCH,
+                {"rule": rule.name, **case.told()},
+                key=f"{rule.id}:{case.match.id}:{number}",
+                now=now,
             )
     audit.record(
         session,

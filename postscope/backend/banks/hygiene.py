@@ -22,8 +22,7 @@ from postscope.backend.banks import catalogue, entries, queueing
 from postscope.backend.errors import NotFound
 from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import BankDecision, BankEntry, BankMatch
-
-EVENT = "bank_entry.quarantined"
+from postscope.backend.webhooks import Event
 
 Said = Literal["confirmed", "rejected"]
 
@@ -117,7 +116,8 @@ def watch(session: Session, ids: Collection[UUID], settings: BankSettings, *, no
         entries.quarantine(session, entry, reason, now=now)
         queueing.flooded(session, entry, reason, now=now)
         webhooks.emit(
-            session, EVENT, {"entry_id": str(entry.id), "bank_id": str(entry.bank_id), "reason": reason},
+            session, Event.BANK_ENTRY_QUARANTINED,
+            {"entry_id": str(entry.id), "bank_id": str(entry.bank_id), "reason": reason},
             key=f"{entry.id}:{now.isoformat()}", now=now,
         )  # fmt: skip
         found.append(entry_id)

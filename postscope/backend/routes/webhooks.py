@@ -24,7 +24,7 @@ class WebhookIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://hooks.example.com/postscope"])]
-    events: Annotated[list[str], Field(min_length=1, max_length=50, examples=[["alert.raised", "bank.match"]])]
+    events: Annotated[list[str], Field(min_length=1, max_length=50, examples=[["alert.raised", "moderation.match"]])]
 
 
 class WebhookOut(BaseModel):
@@ -32,7 +32,7 @@ class WebhookOut(BaseModel):
 
     id: UUID
     url: str = Field(examples=["https://hooks.example.com/postscope"])
-    events: list[str] = Field(examples=[["alert.raised", "bank.match"]])
+    events: list[str] = Field(examples=[["alert.raised", "moderation.match"]])
     enabled: bool
     created_by: str = Field(examples=["first admin"])
     created_at: datetime

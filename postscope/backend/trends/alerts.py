@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from postscope.backend import audit, webhooks
 from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.tables import Alert
+from postscope.backend.webhooks import Event
 from postscope.indexing.bursts import Prediction
 from postscope.indexing.early_warning import PAUSE_HOURS
 
 Kind = Literal["candidate", "growth"]
 State = Literal["open", "acknowledged", "dismissed"]
-RAISED = "alert.raised"
 PAUSE = timedelta(hours=PAUSE_HOURS)
 _LOCK = 0x62757273  # the bytes of "burs"
 
@@ -88,7 +88,7 @@ def raise_alert(session: Session, found: Finding, *, now: datetime) -> Alert | N
     if written is None:
         return None
     alert = session.get_one(Alert, alert_id)
-    webhooks.emit(session, RAISED, told(alert), key=f"alert:{alert.key}", now=now)
+    webhooks.emit(session, Event.ALERT_RAISED, told(alert), key=f"alert:{alert.key}", now=now)
     return alert
 
 
