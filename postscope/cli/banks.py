@@ -78,7 +78,7 @@ def import_bank(
             raise
     for problem in done.problems:
         err.print(f"{problem.field}: {problem.reason}", markup=False)
-    out.print(f"{done.entries} new, {done.duplicates} there already, {done.rejected} bad")
+    out.print(done.note or f"{done.entries} new, {done.duplicates} there already, {done.rejected} bad")
 
 
 @app.command("export")

@@ -93,6 +93,9 @@ def read(file: TextIO, format: Format, *, signal_type: str | None = None) -> Ite
         file: opened as UTF-8 with ``errors="strict"`` and ``newline=""``.
         format: what it is written in.
         signal_type: of ``signals`` and ``te``, the type of all its signals where the lines do not name it.
+
+    Raises:
+        BadLine: the whole file is none: a line is too long, a ``csv`` has not even a header, a type is unknown.
     """
     kind = _kind(signal_type) if signal_type else None
     if format == "signals":
@@ -110,6 +113,8 @@ def read(file: TextIO, format: Format, *, signal_type: str | None = None) -> Ite
             yield Line(rows.line_num, problem=f"no CSV: {error}")
             return
         if row is None:
+            if format == "csv" and header is None:
+                raise BadLine("is empty: there is not even a header in it")
             return
         if not row or not any(cell.strip() for cell in row):
             continue

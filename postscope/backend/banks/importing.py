@@ -41,6 +41,13 @@ class Imported:
     rejected: int = 0
     problems: list[FieldProblem] = field(default_factory=list)
 
+    @property
+    def note(self) -> str | None:
+        """Said where nothing was in the file, as in that of an empty bank; else None."""
+        if self.entries or self.duplicates or self.rejected:
+            return None
+        return "there is no entry in the file, only its header"
+
 
 def load(
     database: Database,
@@ -133,7 +140,7 @@ def _checked(
             if count > MAX_ENTRIES:
                 raise Invalid.of("file", f"more than {MAX_ENTRIES:,} entries; split it")
             yield line.number, line.entry
-        if not count and not result.rejected:
+        if format != "csv" and not count and not result.rejected:  # a csv of an empty bank still has its header
             raise Invalid.of("file", "is empty: there is no entry in it")
     except UnicodeDecodeError as error:
         raise Invalid.of("file", f"is no UTF-8: {error.reason}") from error

@@ -35,6 +35,7 @@ class ImportOut(BaseModel):
     duplicates: int = Field(description="signals that it had already, or that came twice")
     rejected: int
     problems: list[BadLineOut] = Field(description="the first hundred bad lines")
+    note: str | None = Field(description="said where nothing was in the file but its header")
 
 
 @router.post("/{bank_id}/import", summary="Import entries")
@@ -59,6 +60,7 @@ def import_entries(
         duplicates=done.duplicates,
         rejected=done.rejected,
         problems=[BadLineOut(field=problem.field, reason=problem.reason) for problem in done.problems],
+        note=done.note,
     )
 
 
