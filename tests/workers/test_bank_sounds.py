@@ -89,6 +89,19 @@ def test_sounds_that_are_not_kept_are_judged_and_bad_ones_are_said(banks: BankDe
     assert "silent" in problem["errors"][0]["reason"]
 
 
+def test_a_video_that_is_heard_but_cannot_be_seen_could_not_be_checked(banks: BankDesk) -> None:
+    video = av_files.video(seconds=8, samples=sounds.samples(FIRST, av_files.SAMPLES)).replace(b"avc1", b"none")
+    media = [{"upload_id": banks.upload(video)}]
+    told = banks.ask("POST", "/api/ml/moderation", {"media": media})["banks"]
+    assert told["verdict"] == "could_not_check"
+    assert [(part["place"], part["part"]) for part in told["unchecked"]] == [(0, "media")]
+    told = banks.ask("POST", "/v1/duplicates/check", {"media": media})
+    assert (told["verdict"], told["could_not_check"][0]["media"]) == ("could_not_check", 0)
+    banks.entry(banks.bank(), upload_id=banks.upload(song("wav", FIRST)))
+    told = banks.ask("POST", "/api/ml/moderation", {"media": media})["banks"]
+    assert (told["verdict"], told["copies"][0]["kind"]) == ("match", "sound"), "its sound is compared all the same"
+
+
 @pytest.mark.slow
 def test_an_entry_made_from_a_post_knows_its_sound(banks: BankDesk) -> None:
     post = posted(banks, song("wav", FIRST))

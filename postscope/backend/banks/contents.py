@@ -14,6 +14,7 @@ from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.sandbox.pool import SandboxDown
+from postscope.indexing.media.understand import NoPrint
 from postscope.indexing.normalise import normalise
 from postscope.indexing.sound_prints import SoundPrint
 from postscope.indexing.types import Vectors
@@ -30,11 +31,16 @@ class NotShown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is in a file: one picture, frames with their seconds, a sound."""
+    """What is in a file: one picture, frames with their seconds, a sound.
+
+    Attributes:
+        unseen: why there are no frames of a video, which is then known by its sound alone.
+    """
 
     images: Sequence[Image.Image]
     seconds: Sequence[float] = ()
     sound: SoundPrint | None = None
+    unseen: NoPrint | None = None
 
     @property
     def moving(self) -> bool:
@@ -63,7 +69,7 @@ def open_content(runtime: Runtime, data: bytes) -> Shown:
         frames = opened.shown.frames
         images = [making.decode(jpeg, stills) for _, jpeg in frames]
         sound = opened.sound if isinstance(opened.sound, SoundPrint) else None
-        return Shown(images, [second for second, _ in frames], sound)
+        return Shown(images, [second for second, _ in frames], sound, opened.unseen)
     except MediaError as error:
         raise NotShown(error.code, error.reason) from error
     except SandboxDown as error:

@@ -81,6 +81,8 @@ def checkable(runtime: Runtime, model: SpaceModel, text: str | None, media: Sequ
         else:
             with runtime.gate.query():
                 probes.append(_shown_probe(runtime, model, place, medium.data, shown))
+            if shown.unseen is not None:
+                unchecked.append(Unchecked("media", place, shown.unseen.code, shown.unseen.reason))
     return Checkable(tuple(probes), tuple(unchecked))
 
 

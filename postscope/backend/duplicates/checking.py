@@ -64,13 +64,11 @@ def check(
         try:
             with _file(runtime, origin, f"{field}.{place}.upload_id") as file:
                 if field == "images":
-                    medium: AskedMedium | Unreadable = _picture(runtime, file.read(), position)
+                    found.append(_picture(runtime, file.read(), position))
                 else:
-                    medium = _medium(runtime, file, position)
-            if isinstance(medium, Unreadable):
-                broken.append(medium)
-            else:
-                found.append(medium)
+                    medium, unread = _medium(runtime, file, position)
+                    found += [] if medium is None else [medium]
+                    broken += [] if unread is None else [unread]
         except FetchError as error:
             broken.append(Unreadable(position, error.code, error.reason))
         except MediaError as error:
@@ -90,24 +88,27 @@ def check(
     return Checked(verdict, best, groups, asked.unreadable)
 
 
-def _medium(runtime: Runtime, file: BinaryIO, position: int) -> AskedMedium | Unreadable:
+def _medium(runtime: Runtime, file: BinaryIO, position: int) -> tuple[AskedMedium | None, Unreadable | None]:
+    """What can be compared of it, and why the rest cannot."""
     data = file.read()
     info = runtime.asked_stills.inspect(data, max_bytes=runtime.settings.media.max_bytes)
     if info.kind == "image":
-        return _picture(runtime, data, position)
+        return _picture(runtime, data, position), None
     opened = runtime.opener.open(file, info.kind, info.mime)
     if opened.problem is not None:
-        return Unreadable(position, opened.problem.code, opened.problem.reason)
+        return None, Unreadable(position, opened.problem.code, opened.problem.reason)
     sha256, sound = hashlib.sha256(data).hexdigest(), opened.sound if isinstance(opened.sound, SoundPrint) else None
     if not opened.shown.frames:
-        return AskedMedium(position, sha256, (), None, sound)
+        why = opened.unseen
+        unread = Unreadable(position, why.code, why.reason) if why is not None else None
+        return AskedMedium(position, sha256, (), None, sound), unread
     pictures = []
     for _, jpeg in opened.shown.frames:
         with runtime.gate.query():
             name = hashlib.sha256(jpeg).hexdigest()
             pictures.append(picture_in(runtime, name, partial(bytes, jpeg), runtime.asked_stills))
     seconds = [second for second, _ in opened.shown.frames]
-    return asked_video(position, sha256, tuple(pictures), seconds, opened.shown.duration, sound)
+    return asked_video(position, sha256, tuple(pictures), seconds, opened.shown.duration, sound), None
 
 
 def _picture(runtime: Runtime, data: bytes, position: int) -> AskedMedium:

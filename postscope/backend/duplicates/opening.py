@@ -36,6 +36,15 @@ class Opened:
         failed = next((part for part in self.shown.reports if part.state == "failed"), None)
         return NoPrint(failed.code or "failed", failed.reason or "it failed") if failed else self.sound
 
+    @property
+    def unseen(self) -> NoPrint | None:
+        """Why nothing of a video can be compared but its sound; None of a sound, which shows nothing anyhow."""
+        if self.shown.frames or self.shown.kind != "video":
+            return None
+        part = next((part for part in self.shown.reports if part.part == "frames"), None)
+        code, reason = (part.code, part.reason) if part is not None else (None, None)
+        return NoPrint(code or "no_frames", reason or "the video has no frames to compare")
+
 
 class MediaOpener:
     """One medium at a time, so that questions take no more than one process from the work. Safe between threads.
