@@ -8,12 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from postscope.backend.banks import history, sought
-from postscope.backend.banks.checking import confirm, recheck
+from postscope.backend.banks.checking import Confirmed, confirm, recheck
 from postscope.backend.banks.history import Hit, Resembling, Row
 from postscope.backend.banks.sought import Sought
 from postscope.backend.banks.trying import Tried
 from postscope.backend.runtime import Runtime
-from postscope.indexing.known.matching import Found
 from postscope.indexing.known.signals import LIMITS
 from postscope.workers.run_context import RunContext
 
@@ -22,8 +21,6 @@ POSTS: Final = 500
 """Posts whose vectors are read at once."""
 _SLICE: Final = 64
 _FIRST: Final = str(UUID(int=0))
-
-Copies = dict[UUID, list[Found]]
 
 
 @dataclass(slots=True)
@@ -38,6 +35,8 @@ class State:
         posts: that were found and checked again.
         matches: new ones.
         not_indexed: posts that have no vectors yet; they are checked when they have.
+        lost: candidates whose picture cannot be read any more.
+        late: candidates whose fingerprints are being made anew; they are checked when they are there.
         total: fingerprints and posts to look at, as was counted in the beginning.
     """
 
@@ -49,6 +48,8 @@ class State:
     posts: int = 0
     matches: int = 0
     not_indexed: int = 0
+    lost: int = 0
+    late: int = 0
     total: int = 0
 
     @classmethod
@@ -130,7 +131,8 @@ class _Sweep:
 
     def _take_hashes(self, entries: Sought, rows: Sequence[Row]) -> None:
         certain = history.matching(entries.index, history.hits(entries.index, rows))
-        self._check_again(self._confirmed(entries, certain, history.doubtful(entries.index, rows)))
+        found = self._confirmed(entries, certain, history.doubtful(entries.index, rows))
+        self._check_again([*found.copies, *found.lost])  # of what is lost nobody can say any more that it is no match
 
     def _take_alike(self, entries: Sought, found: Sequence[Resembling]) -> None:
         now = self._runtime.clock().timestamp()
@@ -152,13 +154,18 @@ class _Sweep:
     def _checkpoint(self) -> dict[str, Any] | None:
         return asdict(self.state)
 
-    def _confirmed(self, entries: Sought, certain: Sequence[Hit], doubtful: Sequence[Row]) -> Copies:
+    def _confirmed(self, entries: Sought, certain: Sequence[Hit], doubtful: Sequence[Row]) -> Confirmed:
         """Of all candidates those that are copies. Pictures are laid over each other only where one has a candidate."""
         posts = list(dict.fromkeys([*(hit.row.post_id for hit in certain), *(row.post_id for row in doubtful)]))
         pictures = {row.media_id for row in doubtful if row.kind == "scene" and row.media_id is not None}
-        found: Copies = {}
+        found = Confirmed()
         for some in self._slices(posts):
-            found |= confirm(self._runtime, entries.index, some, pictures)
+            one = confirm(self._runtime, entries.index, some, pictures)
+            found.copies.update(one.copies)
+            found.lost.update(one.lost)
+            found.late.update(one.late)
+        self.state.lost += len(found.lost)
+        self.state.late += len(found.late)
         return found
 
     def _recheck(self, posts: Sequence[UUID]) -> int:
@@ -201,10 +208,15 @@ class _Sweep:
             reasons = history.unchecked(session, entries.parts)
         if self.state.not_indexed:
             reasons["not_indexed"] = self.state.not_indexed
+        candidates = {"file_lost": self.state.lost, "not_fingerprinted": self.state.late}
         return {
             "fingerprints": self.state.fingerprints,
             "compared": self.state.compared,
-            "could_not_check": {"posts": reasons, "entries_without_vectors": entries.unlooked},
+            "could_not_check": {
+                "posts": reasons,
+                "candidates": {reason: count for reason, count in candidates.items() if count},
+                "entries_without_vectors": entries.unlooked,
+            },
         }
 
 
@@ -230,7 +242,7 @@ class _Trial(_Sweep):
         hits = history.hits(entries.index, rows, slack=True)
         self._tried.note_hits(hits)
         certain = history.matching(entries.index, hits)
-        self._tried.note_copies(self._confirmed(entries, certain, history.doubtful(entries.index, rows)))
+        self._tried.note_copies(self._confirmed(entries, certain, history.doubtful(entries.index, rows)).copies)
 
     def _take_alike(self, entries: Sought, found: Sequence[Resembling]) -> None:
         self._tried.note_alike(entries.index, found, self._runtime.clock().timestamp())

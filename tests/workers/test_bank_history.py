@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import func, select
 
 from postscope.backend.auth import Role
+from postscope.backend.fingerprinting import keeping
+from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.runs import LEASE_SECONDS, reclaim
-from postscope.backend.tables import BankMatch
+from postscope.backend.tables import BankMatch, Media
 from postscope.workers import bank_retro
+from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from tests.conftest import SetClock
 from tests.contracts.test_fingerprinters import picture
@@ -186,6 +189,42 @@ def test_what_is_narrowed_lets_go_of_history(banks: BankDesk) -> None:
         start(banks, bank, dry_run=False)
         work_runs(banks.runtime)
         assert matched(banks, [post]) == expected
+
+
+def test_posts_whose_fingerprints_are_made_anew_keep_their_matches(
+    banks: BankDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = banks.bank()
+    banks.text_entry(bank)
+    post = str(banks.post(SCAM))
+    assert matched(banks, [post]) == [post]
+    monkeypatch.setattr(keeping, "RECIPE", keeping.RECIPE + 1)
+    for dry_run in (True, False):
+        started = start(banks, bank, dry_run=dry_run)
+        work_runs(banks.runtime)
+        told = run(banks, started["id"])["result"]["could_not_check"]
+        assert told["candidates"] == {"not_fingerprinted": 1}
+        assert matched(banks, [post]) == [post]
+    assert FingerprintPatrol(banks.runtime).step(), "and they are checked when that is done"
+
+
+def test_an_edited_picture_whose_file_is_lost_could_not_be_checked(banks: BankDesk) -> None:
+    post = banks.post(uploads=[banks.upload(picture(4))])
+    bank = banks.bank()
+    banks.entry(bank, upload_id=banks.upload(picture(4).crop((40, 40, 400, 300))))
+    assert banks.verdict(post)["verdict"] == "no_match"
+    with banks.runtime.database.session() as session:
+        sha256 = session.scalar(select(Media.sha256).where(Media.post_id == post))
+    assert sha256 is not None
+    banks.runtime.blobs.delete(sha256)
+    banks.runtime.pictures = Pictures()
+    for dry_run, verdict in ((True, "no_match"), (False, "could_not_check")):
+        started = start(banks, bank, dry_run=dry_run)
+        work_runs(banks.runtime)
+        told = run(banks, started["id"])["result"]["could_not_check"]
+        assert told["candidates"] == {"file_lost": 1}
+        assert banks.verdict(post)["verdict"] == verdict
+    assert banks.verdict(post)["unchecked"][0]["code"] == "file_lost"
 
 
 def test_a_waiting_sweep_that_is_cancelled_changes_nothing(banks: BankDesk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from postscope.backend.banks.behind import check_again
 from postscope.backend.banks.judging import Judged, judge
 from postscope.backend.blobs import BlobError
 from postscope.backend.duplicates.asking import picture_in
+from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.pictures import Picture
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
@@ -23,6 +25,21 @@ from postscope.indexing.known.index import KnownIndex
 from postscope.indexing.known.matching import Found, find
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.stores.base import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What came of candidates.
+
+    Attributes:
+        copies: the matches of each that has some, best first.
+        lost: may be an edited copy for all that anybody can say: the file of its picture cannot be read any more.
+        late: its fingerprints are not those of its content, and are being made anew.
+    """
+
+    copies: dict[UUID, list[Found]] = field(default_factory=dict)
+    lost: set[UUID] = field(default_factory=set)
+    late: set[UUID] = field(default_factory=set)
 
 
 def check(
@@ -70,9 +87,7 @@ def _ask_again(runtime: Runtime) -> None:
             runtime.jobs.after(session, [Stage.ENRICH])
 
 
-def confirm(
-    runtime: Runtime, index: KnownIndex, ids: Sequence[UUID], pictures: Collection[UUID]
-) -> dict[UUID, list[Found]]:
+def confirm(runtime: Runtime, index: KnownIndex, ids: Sequence[UUID], pictures: Collection[UUID]) -> Confirmed:
     """Which of these posts are copies of entries, each looked at as a new post is, but with these entries alone.
 
     Args:
@@ -80,29 +95,36 @@ def confirm(
         index: the entries.
         ids: of posts that could match; those that are gone are left out.
         pictures: of which media it is to be looked at whether they are edited copies: the others have no candidate.
-
-    Returns:
-        The matches of each that has some, best first.
     """
-    stills = _stills(runtime)
+    stills, lost = _stills(runtime), set[UUID]()
+
+    def look(medium: Media) -> Picture | None:
+        picture = stills(medium) if medium.id in pictures else None
+        if picture is None and medium.id in pictures:
+            lost.add(medium.post_id)
+        return picture
+
     with runtime.database.session() as session:
         posts, media = _load(session, ids)
-        contents = probing.of_posts(
-            session, posts, media, {}, lambda medium: stills(medium) if medium.id in pictures else None
-        )
+        ready = _ready(session, posts, media)
+        contents = probing.of_posts(session, ready, media, {}, look)
     now, kept = runtime.clock().timestamp(), probing.KeptSignals(runtime.database)
-    found = {post.id: find(index, contents[post.id].probes, now=now, kept=kept) for post in posts}
-    return {post_id: matches for post_id, matches in found.items() if matches}
+    found = {post.id: find(index, contents[post.id].probes, now=now, kept=kept) for post in ready}
+    copies = {post_id: matches for post_id, matches in found.items() if matches}
+    return Confirmed(copies, lost - copies.keys(), {post.id for post in posts} - {post.id for post in ready})
 
 
 def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None) -> int:
     """Check posts again that were checked before, whatever has changed since.
+
+    One whose fingerprints are being made anew keeps its verdict until they are there: it is checked with them.
 
     Returns:
         How many matches are new.
     """
     with runtime.database.session() as session:
         posts, media = _load(session, ids)
+        posts = _ready(session, posts, media)
     if not posts:
         return 0
     model = runtime.live
@@ -117,6 +139,12 @@ def _load(session: Session, ids: Sequence[UUID]) -> tuple[list[Post], dict[UUID,
     for row in session.scalars(select(Media).where(Media.post_id.in_(ids)).order_by(Media.post_id, Media.position)):
         media.setdefault(row.post_id, []).append(row)
     return posts, media
+
+
+def _ready(session: Session, posts: Sequence[Post], media: Mapping[UUID, Sequence[Media]]) -> list[Post]:
+    """Those whose fingerprints are of their present content."""
+    known = keeping.known(session, [post.id for post in posts])
+    return [post for post in posts if known.get(post.id) == keeping.content_key(post, media.get(post.id, ()))]
 
 
 def _stills(runtime: Runtime) -> probing.Pictures:
