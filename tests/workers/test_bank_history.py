@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
 from postscope.backend.auth import Role
+from postscope.backend.banks.history import batch_of
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.runs import LEASE_SECONDS, reclaim
 from postscope.backend.tables import BankMatch, Media
+from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
 from postscope.workers import bank_retro
 from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
@@ -225,6 +228,14 @@ def test_an_edited_picture_whose_file_is_lost_could_not_be_checked(banks: BankDe
         assert told["candidates"] == {"file_lost": 1}
         assert banks.verdict(post)["verdict"] == verdict
     assert banks.verdict(post)["unchecked"][0]["code"] == "file_lost"
+
+
+def test_a_batch_is_small_where_one_entry_has_many_hashes() -> None:
+    index = KnownIndex()
+    assert batch_of(index, 5_000) == 5_000
+    codes = [KnownSignal("sound", number.to_bytes(32, "big")) for number in range(100_000)]
+    index.change([(KnownEntry(UUID(int=1), 0), codes)])
+    assert batch_of(index, 5_000) == 2_500
 
 
 def test_a_waiting_sweep_that_is_cancelled_changes_nothing(banks: BankDesk) -> None:

@@ -75,8 +75,8 @@ def count_posts(session: Session) -> int:
 
 
 def batch_of(index: KnownIndex, most: int) -> int:
-    """How many fingerprints to read at once: fewer where there is much to compare each with."""
-    return max(min(most, _COMPARISONS // max(1, len(index))), 1)
+    """How many fingerprints to read at once: fewer where there are many hashes to compare each with."""
+    return max(min(most, _COMPARISONS // max(1, index.most())), 1)
 
 
 def read(session: Session, kinds: Sequence[str], after: int, most: int) -> list[Row]:

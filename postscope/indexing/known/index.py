@@ -135,6 +135,10 @@ class KnownIndex:
         """How many hashes of a kind are looked up by nearness."""
         return len(self._near[kind])
 
+    def most(self) -> int:
+        """How many hashes there are of the kind that has the most, of those that are looked up by nearness."""
+        return max(len(near) for near in self._near.values())
+
     def frames(self, place: int) -> tuple[bytes, ...]:
         """PDQs of an entry's video."""
         return self._frames.get(place, ())
