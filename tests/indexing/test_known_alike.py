@@ -11,6 +11,7 @@ from postscope.indexing.calibration import Part, SpaceCalibration
 from postscope.indexing.known import alike
 from postscope.indexing.known.alike import look_alikes
 from postscope.indexing.known.index import KnownEntry, KnownIndex
+from postscope.indexing.known.matching import Probe, find
 from postscope.indexing.types import Centres
 from tests.workers.small_encoder import DIM, vectors
 
@@ -64,3 +65,16 @@ def test_equal_content_is_wholly_alike_and_unrelated_is_not(calibration: SpaceCa
     assert curve.relevance(np.array([0.6]))[0] < 0.5 < curve.relevance(np.array([0.65]))[0]
     assert curve.relevance(np.array([0.76]))[0] == pytest.approx(0.9, abs=0.01)
     assert curve.relevance(other[None] @ one)[0] < LEAST
+
+
+def test_a_film_and_what_is_switched_off_crowd_no_other_entry_out() -> None:
+    film, off, other = UUID(int=1), [UUID(int=n) for n in range(2, 32)], UUID(int=99)
+    index = KnownIndex()
+    index.change([(KnownEntry(one, 0, active=one not in off), []) for one in (film, *off, other)])
+    asked, near = np.eye(2, DIM, dtype=np.float32)[0], np.array([0.95, *[0.0] * (DIM - 1)], np.float32)
+    owners = [film] * 30 + off + [other]
+    index.set_vectors("media", np.stack([asked] * 60 + [near]), owners)
+    found = find(
+        index, [Probe("media", 0, vectors=asked[None])], now=0.0, relevance=lambda _, vector, known: known @ vector
+    )
+    assert [(match.entry, round(match.score, 2)) for match in found] == [(film, 1.0), (other, 0.95)]

@@ -46,6 +46,9 @@ _FRAME_RADIUS = 31
 _MOST_COMPARED = 12
 """Entries that a picture or a sound is laid over at most: the nearest by what they show, or sound like."""
 _MOST_LOOK_ALIKES = 20
+"""Entries that each vector is said to look like at most: the nearest."""
+_ROUNDING = 1e-6
+"""By which a threshold that is kept in 32 bits may differ from the same in 64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def find(
             found += _edited(index, probe, kept, now, copied)
             found += _sounds(index, probe, kept, now, copied)
         if relevance is not None and probe.vectors is not None and len(probe.vectors):
-            found += _look_alikes(index, probe, relevance)
+            found += _look_alikes(index, probe, relevance, now)
     best: dict[tuple[int, Tier], Found] = {}
     for place, match in sorted(found, key=lambda pair: -pair[1].score):
         if index.alive(place, now):
@@ -244,7 +247,8 @@ def _share_met(frames: Sequence[bytes], others: Sequence[bytes]) -> float:
     return float((apart.min(axis=1) <= _FRAME_RADIUS).mean())
 
 
-def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance) -> list[tuple[int, Found]]:
+def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance, now: float) -> list[tuple[int, Found]]:
+    """An entry with many vectors, such as a video, counts once; those that match nothing any more not at all."""
     held = index.vectors(probe.part)
     if held is None or probe.vectors is None:
         return []
@@ -252,8 +256,15 @@ def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance) -> list[
     found = []
     for vector in probe.vectors:
         scores = relevance(probe.part, vector, known)
-        for row in np.argsort(-scores, kind="stable")[:_MOST_LOOK_ALIKES]:
-            place, score = int(owners[row]), float(scores[row])
+        near = np.flatnonzero(scores >= index.widest("look_alike") - _ROUNDING)
+        best: dict[int, float] = {}
+        for row in near[np.argsort(-scores[near], kind="stable")]:
+            place = int(owners[row])
+            if place not in best and index.alive(place, now):
+                best[place] = float(scores[row])
+                if len(best) == _MOST_LOOK_ALIKES:
+                    break
+        for place, score in best.items():
             if score >= index.threshold(place, "look_alike"):
                 found.append((place, _made(index, place, probe, "vector", 1.0 - score, score, tier="look_alike")))
     return found
