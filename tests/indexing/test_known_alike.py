@@ -75,6 +75,9 @@ def test_a_film_and_what_is_switched_off_crowd_no_other_entry_out() -> None:
     owners = [film] * 30 + off + [other]
     index.set_vectors("media", np.stack([asked] * 60 + [near]), owners)
     found = find(
-        index, [Probe("media", 0, vectors=asked[None])], now=0.0, relevance=lambda _, vector, known: known @ vector
+        index,
+        [Probe("media", 0, vectors=asked[None])],
+        now=0.0,
+        relevance=lambda _, vector, known: np.asarray(known @ vector, np.float64),
     )
     assert [(match.entry, round(match.score, 2)) for match in found] == [(film, 1.0), (other, 0.95)]

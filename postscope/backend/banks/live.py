@@ -145,7 +145,7 @@ class LiveBanks:
         try:
             self._apply(found, space)
             self._caught_up(found.last)
-        except Exception:
+        except Exception:  # nobody waits for this thread; whoever asks next sees what is lacking, and reads it again
             log.exception("banks_not_read")
 
     def _apply(self, found: changes.Changes, space: str | None) -> None:

@@ -98,7 +98,7 @@ def _waits(places: Mapping[UUID, Place], search: Search) -> bool:
 
 
 def _id(search: Search) -> UUID:
-    assert search.asked.post_id is not None
+    assert search.asked.post_id is not None  # here are posts alone; content that is not kept is only compared
     return search.asked.post_id
 
 
