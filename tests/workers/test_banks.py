@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from sqlalchemy import text
 
-from postscope.backend.auth import Role
+from postscope.backend.auth import Caller, Role
+from postscope.backend.banks import catalogue
 from postscope.backend.tables import Media
 from postscope.backend.work import Stage
 from postscope.indexing.fingerprints import Pdq
@@ -233,6 +235,21 @@ def test_roles_decide_who_sees_and_changes_a_bank(banks: BankDesk) -> None:
     seen, hidden = banks.verdict(post), banks.verdict(post, Role.PRODUCT)
     assert (len(seen["copies"]), seen["withheld"]) == (1, 0)
     assert (hidden["verdict"], hidden["copies"], hidden["withheld"]) == ("match", [], 1)
+
+
+def test_a_large_bank_may_take_its_time_to_be_removed(banks: BankDesk) -> None:
+    bank, other = banks.bank("large"), banks.bank("small")
+    for word in ("one", "two"):
+        banks.text_entry(bank, f"{SCAM} {word}")
+    caller = Caller(uuid4(), "mara", frozenset({Role.MODERATOR}))
+    with banks.runtime.database.session() as session:
+        catalogue.remove(session, UUID(bank), caller, now=banks.runtime.clock())
+        assert session.scalar(text("SHOW statement_timeout")) == "0"
+    with banks.runtime.database.session() as session:
+        assert session.scalar(text("SHOW statement_timeout")) != "0", "that was of one transaction alone"
+    assert [found["id"] for found in banks.ask("GET", "/v1/banks")["banks"]] == [other]
+    removed = banks.ask("GET", "/v1/audit", role=Role.ADMIN)["entries"][0]
+    assert removed["evidence"] == {"name": "large", "entries": 2}
 
 
 def test_names_are_taken_once_and_every_change_is_in_the_audit_log(banks: BankDesk) -> None:
