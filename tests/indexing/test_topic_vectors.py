@@ -69,6 +69,15 @@ def test_a_language_of_few_posts_is_hardly_moved_and_one_that_speaks_of_one_subj
     assert not offsets(split, np.array([0] * 40 + [1] * 40, np.int32)).any()
 
 
+def test_a_language_that_a_few_of_very_many_posts_are_mistaken_to_be_in_is_hardly_moved() -> None:
+    vectors = talk([n % 8 for n in range(4_000)], [0] * 4_000, apart=0)
+    codes = np.zeros(4_000, np.int32)
+    # Of two subjects only, as names and code are that look foreign.
+    codes[:80:8] = codes[1:81:8] = 1
+    told = vectors[codes == 1].mean(axis=0) - vectors.mean(axis=0)
+    assert np.linalg.norm(offsets(vectors, codes)[1]) < 0.5 * np.linalg.norm(told)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_posts_and_one_have_no_offsets(count: int) -> None:
     vectors, codes = talk([0] * count, [0] * count), np.full(count, -1, np.int32)

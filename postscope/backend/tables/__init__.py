@@ -17,7 +17,7 @@ from postscope.backend.tables.moderation import (
     PostCheck,
     ReviewItem,
 )
-from postscope.backend.tables.posts import Media, Post, Upload
+from postscope.backend.tables.posts import Media, Post, Upload, spoken_language
 from postscope.backend.tables.runs import Run
 from postscope.backend.tables.searches import SearchPage
 from postscope.backend.tables.spaces import SpaceRow
@@ -101,4 +101,5 @@ __all__ = [
     "Webhook",
     "WebhookDelivery",
     "Work",
+    "spoken_language",
 ]

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
     Integer,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy import (
     text as sql,
@@ -59,6 +61,11 @@ class Post(Base):
     indexed_at: Mapped[datetime | None]
     indexed_content: Mapped[bytes | None]
     enriched_version: Mapped[int | None]
+
+
+def spoken_language() -> ColumnElement[str | None]:
+    """Of a post: as given with it; where none was given, as its text tells."""
+    return func.coalesce(Post.language, Post.detected_language)
 
 
 class Upload(Base):

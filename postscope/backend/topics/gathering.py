@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import DuplicateMember, MediaText, Post, TopicLayout
+from postscope.backend.tables import DuplicateMember, MediaText, Post, TopicLayout, spoken_language
 from postscope.backend.topics.requests import DiscoverRequest
 from postscope.indexing.clustering.layout import Layout
 from postscope.indexing.stores.base import Stored
@@ -74,7 +74,14 @@ def texts_of(session: Session, posts: Sequence[UUID]) -> dict[UUID, PostLine]:
     for post_id, text in rows:
         heard[post_id].append(text)
     found = session.execute(
-        select(Post.id, Post.text, Post.tags, Post.language, Post.created_at, DuplicateMember.group_id)
+        select(
+            Post.id,
+            Post.text,
+            Post.tags,
+            spoken_language().label("language"),
+            Post.created_at,
+            DuplicateMember.group_id,
+        )
         .outerjoin(DuplicateMember, DuplicateMember.post_id == Post.id)
         .where(Post.id.in_(posts))
     )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from postscope.backend.errors import NotFound
 from postscope.backend.post_schema import author_hash
-from postscope.backend.tables import Post, PostSentiment, PostTag, Topic, TopicMember
+from postscope.backend.tables import Post, PostSentiment, PostTag, Topic, TopicMember, spoken_language
 from postscope.backend.tagging.names import look_up
 from postscope.backend.topics import telling
 from postscope.backend.trends.requests import Mood, PostFilter
@@ -34,7 +34,7 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.source:
         found.append(Post.source.in_(asked.source))
     if asked.language:
-        found.append(language().in_(asked.language))
+        found.append(spoken_language().in_(asked.language))
     if asked.tag:
         found.append(or_(*map(_tagged, asked.tag)))
     if asked.label:
@@ -52,11 +52,6 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.mood:
         found.append(exists(select(literal(1)).where(PostSentiment.post_id == Post.id, sounds(asked.mood))))
     return found
-
-
-def language() -> ColumnElement[str | None]:
-    """As given with the post; where none was given, as its text tells."""
-    return func.coalesce(Post.language, Post.detected_language)
 
 
 def within(since: datetime, to: datetime) -> ColumnElement[bool]:

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, ColumnElement, DateTime, Float, Select, case, cast
 from sqlalchemy.orm import Session
 
 from postscope.backend.database import Database
-from postscope.backend.tables import Media, Post, PostSentiment
+from postscope.backend.tables import Media, Post, PostSentiment, spoken_language
 from postscope.backend.trends.requests import Compare, TimelineQuery
-from postscope.backend.trends.selection import conditions, language, sounds, within
+from postscope.backend.trends.selection import conditions, sounds, within
 from postscope.indexing.buckets import Buckets, BucketSize
 
 MIXES = ("language", "source", "media", "sentiment")
@@ -149,7 +149,7 @@ def _mixes() -> dict[str, ColumnElement[str]]:
         .scalar_subquery()
     )
     return {
-        "language": func.coalesce(language(), literal(UNKNOWN)),
+        "language": func.coalesce(spoken_language(), literal(UNKNOWN)),
         "source": func.coalesce(Post.source, literal(UNKNOWN)),
         "media": case(
             (has("video"), literal("video")),

@@ -19,6 +19,8 @@ Codes = npt.NDArray[np.int32]
 
 PRIOR: Final = 10
 """Posts of a language that count for half of its mean: a language of few posts says more of them than of itself."""
+MISTAKEN: Final = 0.01
+"""And, where that is more, this share of all posts: up to so many are in another language than is thought."""
 ONE_SUBJECT: Final = 0.75
 """Length of a language's mean vector from which its posts speak of one subject, and the mean is that subject's."""
 SLICE: Final = 8_192
@@ -41,7 +43,8 @@ def offsets(vectors: Vectors, codes: Codes) -> Vectors:
         return totals.astype(np.float32)
     means = totals / np.maximum(sizes, 1)[:, None]
     apart = means - totals.sum(axis=0) / sizes.sum()
-    known = np.where(np.linalg.norm(means, axis=1) < ONE_SUBJECT, sizes / (sizes + PRIOR), 0.0)
+    prior = max(PRIOR, MISTAKEN * sizes.sum())
+    known = np.where(np.linalg.norm(means, axis=1) < ONE_SUBJECT, sizes / (sizes + prior), 0.0)
     return np.asarray(apart * known[:, None], np.float32)
 
 
