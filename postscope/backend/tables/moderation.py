@@ -173,6 +173,8 @@ class ReviewItem(Base):
             postgresql_where=sql("state = 'open'"),
         ),
         Index("ix_review_items_queue", "severity", "created_at", postgresql_where=sql("state = 'open'")),
+        Index("ix_review_items_entry_id", "entry_id", postgresql_where=sql("entry_id IS NOT NULL")),
+        Index("ix_review_items_post_id", "post_id", postgresql_where=sql("post_id IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
