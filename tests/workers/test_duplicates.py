@@ -12,6 +12,7 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from postscope.backend import work
+from postscope.backend.duplicates.assigning import Found, assign
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import DuplicateGroup, DuplicateMember, DuplicatePair
 from postscope.backend.uploads import add_upload
@@ -19,6 +20,7 @@ from postscope.backend.work import Stage
 from postscope.indexing.encoders import weights
 from postscope.indexing.encoders.efficientnet import LITE0, cached_graph
 from postscope.sample import sample_dir
+from postscope.workers.indexing import load
 from tests.workers.conftest import Desk
 
 EVERYTHING = (Stage.EXTRACT, Stage.INDEX, Stage.ENRICH)
@@ -199,6 +201,17 @@ def test_a_post_that_says_something_else_now_leaves_its_group(runtime: Runtime, 
     desk.run(*EVERYTHING)
     assert group_of(runtime, first) == (None, set())
     assert group_of(runtime, third) == (second, {second, third})
+
+
+def test_what_was_read_before_an_edit_decides_nothing(runtime: Runtime, desk: Desk) -> None:
+    first, second = desk.post({"external_id": "1", "text": WORDS}, {"external_id": "2", "text": f"{WORDS} !!"})
+    desk.run(Stage.INDEX)
+    with runtime.database.session() as session:
+        posts, media = load(session, [second])
+    desk.post({"external_id": "2", "text": "Fresh bread and warm rolls every morning at the bakery by the old mill"})
+    desk.run(*EVERYTHING)
+    assert assign(runtime, posts, media) == [Found(second, ())]
+    assert group_of(runtime, first) == group_of(runtime, second) == (None, set())
 
 
 def test_running_it_again_changes_nothing(runtime: Runtime, desk: Desk) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobCorrupt, BlobMissing
-from postscope.backend.fingerprinting import making
+from postscope.backend.fingerprinting import keeping, making
 from postscope.backend.fingerprinting.pictures import Picture, picture_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import FingerprintRow, Media, MediaFrame, Post
@@ -68,12 +68,14 @@ class Asked:
         media: those that could be read.
         unreadable: those that could not.
         post_id: which post it is; None for content that is not stored.
+        content: of a post, which content of it this is; see ``keeping.content_key``.
     """
 
     text: TextPrint
     media: tuple[AskedMedium, ...]
     unreadable: tuple[Unreadable, ...] = ()
     post_id: UUID | None = None
+    content: bytes | None = None
 
 
 def picture_in(runtime: Runtime, sha256: str, read: Callable[[], bytes], stills: Stills | None = None) -> Picture:
@@ -112,7 +114,8 @@ def asked_post(runtime: Runtime, post: Post, media: Sequence[Media]) -> Asked:
                 broken.append(Unreadable(medium.position, error.code, error.reason))
             except (BlobMissing, BlobCorrupt) as error:
                 broken.append(Unreadable(medium.position, "file_lost", f"the stored file cannot be read: {error}"))
-    return Asked(text_print(post.text), tuple(found), tuple(broken), post.id)
+    content = keeping.content_key(post, media)
+    return Asked(text_print(post.text), tuple(found), tuple(broken), post.id, content)
 
 
 def _asked_medium(runtime: Runtime, medium: Media) -> AskedMedium:

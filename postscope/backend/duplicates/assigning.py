@@ -93,8 +93,9 @@ def mend(runtime: Runtime, session: Session) -> int:
 
 
 def _waits(places: Mapping[UUID, Place], search: Search) -> bool:
+    """Whether a post is there, in no group, and still what it was when it was read: an edited one is looked at anew."""
     own = places.get(_id(search))
-    return own is not None and own.group_id is None
+    return own is not None and own.group_id is None and own.content == search.asked.content
 
 
 def _id(search: Search) -> UUID:
@@ -123,7 +124,7 @@ def _decide(runtime: Runtime, session: Session, found: Sequence[Search]) -> dict
     book.hold([*(_id(s) for s, own in zip(found, copies, strict=True) if own), *(i for own in copies for i in own)])
     told: dict[UUID, tuple[UUID, ...]] = {}
     for search in found:
-        if not _waits(book.places, search):  # it is gone, or an earlier one of the batch has taken it in
+        if not _waits(book.places, search):  # it is gone or edited, or an earlier one of the batch has taken it in
             continue
         [matched] = find(runtime, session, [search], book.places)
         book.hold([_id(search), *matched] if matched else [])
