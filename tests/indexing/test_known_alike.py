@@ -67,6 +67,22 @@ def test_equal_content_is_wholly_alike_and_unrelated_is_not(calibration: SpaceCa
     assert curve.relevance(other[None] @ one)[0] < LEAST
 
 
+def test_entries_of_a_bank_that_does_not_count_crowd_no_other_out() -> None:
+    ids = [UUID(int=n + 1) for n in range(31)]
+    index = KnownIndex()
+    index.change([(KnownEntry(one, 0 if one == ids[-1] else 1), []) for one in ids])
+    asked, near = np.eye(2, DIM, dtype=np.float32)[0], np.array([0.95, *[0.0] * (DIM - 1)], np.float32)
+    index.set_vectors("text", np.stack([asked] * 30 + [near]), ids)
+    found = find(
+        index,
+        [Probe("text", None, vectors=asked[None])],
+        now=0.0,
+        relevance=lambda _, vector, known: np.asarray(known @ vector, np.float64),
+        banks={0},
+    )
+    assert [match.entry for match in found] == [ids[-1]]
+
+
 def test_a_film_and_what_is_switched_off_crowd_no_other_entry_out() -> None:
     film, off, other = UUID(int=1), [UUID(int=n) for n in range(2, 32)], UUID(int=99)
     index = KnownIndex()

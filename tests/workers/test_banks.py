@@ -354,3 +354,18 @@ def test_a_search_shows_the_verdict_if_asked(banks: BankDesk) -> None:
     assert hit["moderation"] == {"verdict": "match", "banks": ["secret"], "held": False, "tags": []}
     [hit] = banks.ask("POST", "/v1/search", {**ask, "moderation": True}, role=Role.PRODUCT)["hits"]
     assert (hit["moderation"]["verdict"], hit["moderation"]["banks"]) == ("match", [])
+
+
+def test_a_bank_that_is_switched_off_takes_no_place_of_another(banks: BankDesk) -> None:
+    off, on = banks.bank("off"), banks.bank("on")
+    image = Image.open(sorted((sample_dir() / "images").glob("*"))[3]).convert("RGB")
+    for number in range(13):  # one more than a picture is laid over
+        banks.entry(off, upload_id=banks.upload(image.resize((image.width - number, image.height - number))))
+    known = banks.entry(
+        on, upload_id=banks.upload(image.crop((image.width // 4, image.height // 4, image.width, image.height)))
+    )
+    banks.ask("PATCH", f"/v1/banks/{off}", {"enabled": False})
+    captioned = Image.new("RGB", (image.width, image.height + 80), "white")
+    captioned.paste(image, (0, 80))
+    found = banks.verdict(banks.post(uploads=[banks.upload(captioned)]))
+    assert (found["verdict"], [match["entry_id"] for match in found["copies"]]) == ("match", [known["id"]])

@@ -70,11 +70,11 @@ def judge(
     unlooked = known.unlooked if model is None or comparable else known.unlooked + known.index.with_vectors()
     if known.behind:
         content = replace(content, unchecked=(*content.unchecked, _BEHIND))
-    found = find(known.index, content.probes, now=now.timestamp(), relevance=relevance, kept=kept)
-    enabled = [
-        Matched(match, bank) for match in found if (bank := known.banks.get(match.bank)) is not None and bank.enabled
-    ]
-    matches = tuple(_suppress(enabled))
+    enabled = {number for number, bank in known.banks.items() if bank.enabled}
+    found = find(
+        known.index, content.probes, now=now.timestamp(), relevance=relevance, kept=kept, banks=enabled
+    )  # fmt: skip
+    matches = tuple(_suppress([Matched(match, known.banks[match.bank]) for match in found]))
     return Judged(_verdict(matches, content), matches, content, known.change, known.asked, unlooked)
 
 

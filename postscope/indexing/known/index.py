@@ -145,7 +145,11 @@ class KnownIndex:
 
     def entry(self, place: int) -> tuple[UUID, int]:
         """Id and bank of an entry."""
-        return UUID(bytes=bytes(self._ids.get(place))), int(self._banks.get(place))
+        return UUID(bytes=bytes(self._ids.get(place))), self.bank(place)
+
+    def bank(self, place: int) -> int:
+        """Number of the bank of an entry."""
+        return int(self._banks.get(place))
 
     def alive(self, place: int, now: float) -> bool:
         """Whether an entry matches at this time (Unix seconds)."""

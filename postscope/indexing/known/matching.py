@@ -30,6 +30,10 @@ Relevance = Callable[[Part, Vector, Vectors], "np.ndarray[Any, np.dtype[np.float
 """(part, vector (dim,), known vectors (n, dim)) -> relevances (n,) in [0, 1]."""
 
 
+Counts = Callable[[int], bool]
+"""Whether the entry at a place matches at all; asked before the nearest are chosen, so that no other takes a place."""
+
+
 class Kept(Protocol):
     """What is kept of entries to tell copies for sure; too large to be held in memory."""
 
@@ -108,6 +112,7 @@ def find(
     now: float,
     relevance: Relevance | None = None,
     kept: Kept | None = None,
+    banks: Collection[int] | None = None,
 ) -> list[Found]:
     """All entries that any part matches: of each entry and tier the best match, best first, then by entry.
 
@@ -117,20 +122,25 @@ def find(
         now: Unix seconds; what has expired by then matches nothing.
         relevance: how vectors are judged; without it there are no look-alikes.
         kept: reads what edited copies and sounds are told by; without it none are found but by PDQ.
+        banks: numbers of those whose entries count; None for all.
     """
+
+    def counts(place: int) -> bool:
+        return index.alive(place, now) and (banks is None or index.bank(place) in banks)
+
     found: list[tuple[int, Found]] = []
     for probe in probes:
         copies = _copies(index, probe)
         found += copies
         if kept is not None:
             copied = {place for place, _ in copies}
-            found += _edited(index, probe, kept, now, copied)
-            found += _sounds(index, probe, kept, now, copied)
+            found += _edited(index, probe, kept, counts, copied)
+            found += _sounds(index, probe, kept, counts, copied)
         if relevance is not None and probe.vectors is not None and len(probe.vectors):
-            found += _look_alikes(index, probe, relevance, now)
+            found += _look_alikes(index, probe, relevance, counts)
     best: dict[tuple[int, Tier], Found] = {}
     for place, match in sorted(found, key=lambda pair: -pair[1].score):
-        if index.alive(place, now):
+        if counts(place):
             best.setdefault((place, match.tier), match)
     copied_from = {place for place, tier in best if tier == "copy"}
     told = [match for (place, tier), match in best.items() if tier == "copy" or place not in copied_from]
@@ -181,13 +191,13 @@ def _videos(index: KnownIndex, probe: Probe) -> list[tuple[int, Found]]:
 
 
 def _edited(
-    index: KnownIndex, probe: Probe, kept: Kept, now: float, copied: Collection[int]
+    index: KnownIndex, probe: Probe, kept: Kept, counts: Counts, copied: Collection[int]
 ) -> list[tuple[int, Found]]:
     """Crops, frames, captions and overlays: candidates by what is shown, told by local features under one move."""
     picture = probe.picture
     if picture is None:
         return []
-    nearest = _nearest(index, "scene", probe.scenes, SCENE_RADIUS, now, copied)
+    nearest = _nearest(index, "scene", probe.scenes, SCENE_RADIUS, counts, copied)
     told = kept.looks([index.entry(place)[0] for place in nearest]) if nearest else {}
     verdicts = {
         place: [compare_images(picture, image) for image in told.get(index.entry(place)[0], ())] for place in nearest
@@ -196,13 +206,13 @@ def _edited(
 
 
 def _sounds(
-    index: KnownIndex, probe: Probe, kept: Kept, now: float, copied: Collection[int]
+    index: KnownIndex, probe: Probe, kept: Kept, counts: Counts, copied: Collection[int]
 ) -> list[tuple[int, Found]]:
     """Stretches of sounds. Two videos that show different things may well have the same music: they are no copies."""
     sound = probe.sound
     if sound is None or not index.count("sound"):
         return []
-    nearest = _nearest(index, "sound", asked_codes(sound), SOUND_RADIUS, now, copied)
+    nearest = _nearest(index, "sound", asked_codes(sound), SOUND_RADIUS, counts, copied)
     chosen = [place for place in nearest if not (probe.frames and index.frames(place))]
     told = kept.tracks([index.entry(place)[0] for place in chosen]) if chosen else {}
     verdicts = {
@@ -212,13 +222,13 @@ def _sounds(
 
 
 def _nearest(
-    index: KnownIndex, kind: Kind, codes: Sequence[bytes], radius: int, now: float, copied: Collection[int]
+    index: KnownIndex, kind: Kind, codes: Sequence[bytes], radius: int, counts: Counts, copied: Collection[int]
 ) -> list[int]:
     """Places of the few entries that are worth a closer look, the nearest first."""
     nearest: dict[int, int] = {}
     for hits in index.near(kind, codes, radius):
         for place, bits in hits:
-            if place not in copied and index.alive(place, now):
+            if place not in copied and counts(place):
                 nearest[place] = min(bits, nearest.get(place, bits))
     return sorted(nearest, key=lambda place: (nearest[place], place))[:_MOST_COMPARED]
 
@@ -247,7 +257,7 @@ def _share_met(frames: Sequence[bytes], others: Sequence[bytes]) -> float:
     return float((apart.min(axis=1) <= _FRAME_RADIUS).mean())
 
 
-def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance, now: float) -> list[tuple[int, Found]]:
+def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance, counts: Counts) -> list[tuple[int, Found]]:
     """An entry with many vectors, such as a video, counts once; those that match nothing any more not at all."""
     held = index.vectors(probe.part)
     if held is None or probe.vectors is None:
@@ -260,7 +270,7 @@ def _look_alikes(index: KnownIndex, probe: Probe, relevance: Relevance, now: flo
         best: dict[int, float] = {}
         for row in near[np.argsort(-scores[near], kind="stable")]:
             place = int(owners[row])
-            if place not in best and index.alive(place, now):
+            if place not in best and counts(place):
                 best[place] = float(scores[row])
                 if len(best) == _MOST_LOOK_ALIKES:
                     break
