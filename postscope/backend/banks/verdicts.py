@@ -57,9 +57,9 @@ def keep(
 
 
 def _unchanged(session: Session, posts: Sequence[Post]) -> set[UUID]:
-    rows = session.execute(
-        select(Post.id, Post.version).where(among(Post.id, [post.id for post in posts])).with_for_update(key_share=True)
-    )
+    ids = [post.id for post in posts]
+    held = select(Post.id, Post.version).where(among(Post.id, ids)).order_by(Post.id)  # in everybody's order
+    rows = session.execute(held.with_for_update(key_share=True))
     versions = {row.id: row.version for row in rows}
     return {post.id for post in posts if versions.get(post.id) == post.version}
 

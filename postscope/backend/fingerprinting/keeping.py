@@ -67,7 +67,8 @@ def replace(session: Session, posts: Sequence[PostFingerprints]) -> None:
         return
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _TURN})
     ids = [post.post_id for post in posts]
-    there = set(session.scalars(select(Post.id).where(among(Post.id, ids)).with_for_update(key_share=True)))
+    held = select(Post.id).where(among(Post.id, ids)).order_by(Post.id)  # in everybody's order
+    there = set(session.scalars(held.with_for_update(key_share=True)))
     media = set(session.scalars(select(Media.id).where(among(Media.post_id, there))))
     kept = [post for post in posts if post.post_id in there]
     session.execute(delete(FingerprintRow).where(among(FingerprintRow.post_id, there)))
