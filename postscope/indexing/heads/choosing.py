@@ -24,6 +24,8 @@ FEWEST_A_LABEL = 50
 """Posts a label, on average, below which trees have nothing to split: boosting is not tried."""
 BEHIND = 0.02
 """What boosting may lie behind the best linear model on the first fold, and still be tried on the others."""
+AS_GOOD = 0.002
+"""What folds of thousands of posts do not tell apart: a difference this small is no reason for a stranger recipe."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,8 +150,11 @@ class Comparison:
         self.tried.append(Tried(recipe, objective, first, stacked, places, whole))
 
     def best(self) -> Tried:
-        """The one to take; of equals the one that was tried first."""
-        return max((item for item in self.tried if item.whole), key=lambda item: item.objective)
+        """The one to take: of those that are as good as the best, the one that was tried first. What is plainer comes
+        first, and the rules of thumb about regularisation agree with it (Hastie et al. 2009, section 7.10)."""
+        whole = [item for item in self.tried if item.whole]
+        enough = max(item.objective for item in whole) - AS_GOOD
+        return next(item for item in whole if item.objective >= enough)
 
     def _scores(self, recipe: Recipe, fold: Fold) -> Floats | None:
         problem = self._problem
