@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from postscope.backend.database import Database
 from postscope.backend.errors import NotReady
@@ -53,12 +54,11 @@ class LiveSpace:
         with self._lock:
             self._live = None
 
-    def written(self) -> list[SpaceModel]:
+    def written(self, session: Session) -> list[SpaceModel]:
         """The spaces that every change is written to: the live one first, then one that is being built."""
-        with self._database.session() as session:
-            rows = session.execute(
-                select(SpaceRow.state, SpaceRow.encoder).where(SpaceRow.state.in_(("live", "building")))
-            ).all()
+        rows = session.execute(
+            select(SpaceRow.state, SpaceRow.encoder).where(SpaceRow.state.in_(("live", "building")))
+        ).all()
         chosen = sorted(rows, key=lambda row: row.state != "live")
         return [self._open(EncoderSettings.model_validate(row.encoder)) for row in chosen] or [self.model()]
 

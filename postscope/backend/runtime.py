@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from postscope.backend import work
 from postscope.backend.banks.behind import check_again
 from postscope.backend.banks.live import LiveBanks
@@ -245,9 +247,13 @@ class Runtime:
         """The calibration of the live space."""
         return self.live.calibration
 
-    def write_models(self) -> list[SpaceModel]:
-        """The spaces that every change is written to: the live one first, then one that is being built."""
-        return self._space.written()
+    def write_models(self, session: Session | None = None) -> list[SpaceModel]:
+        """The spaces that every change is written to: the live one first, then one that is being built; read with
+        ``session`` where there is one."""
+        if session is not None:
+            return self._space.written(session)
+        with self.database.session() as own:
+            return self._space.written(own)
 
     def close(self) -> None:
         """Give everything back."""

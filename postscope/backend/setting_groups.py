@@ -49,7 +49,7 @@ class QueueSettings(_Group):
 class WorkSettings(_Group):
     """How work is claimed, retried and given up."""
 
-    batch: Annotated[int, Field(ge=1, le=1_000)] = Field(64, description="posts claimed at a time")
+    batch: Annotated[int, Field(ge=1, le=1_000)] = Field(128, description="posts claimed at a time")
     lease_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="after this a silent worker is dead")
     max_attempts: Annotated[int, Field(ge=1)] = 6
     retry_base_seconds: Annotated[float, Field(gt=0)] = Field(2.0, description="pause after the first failure")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias, cast
 from uuid import UUID
@@ -35,8 +36,8 @@ def index(runtime: Runtime, claims: Sequence[Claim], *, between: Callable[[], ob
     ids = [held.post_id for held in claims]
     with runtime.database.session() as session:
         posts, media = load(session, ids)
+        targets = runtime.write_models(session)
     tell_languages(runtime, posts)
-    targets = runtime.write_models()
     kept = [post for post in posts if _same_vectors(post)]
     fresh = [post for post in posts if not _same_vectors(post)] if len(targets) == 1 else posts
     if len(targets) == 1 and kept:
@@ -46,14 +47,16 @@ def index(runtime: Runtime, claims: Sequence[Claim], *, between: Callable[[], ob
     for model in targets:
         results = write(runtime, model, fresh, media, between=between)
         _note_media(runtime, results, media)
-    _note_posts(runtime, posts)
     there = {post.id for post in posts}
-    _undo_deleted(runtime, targets, there | set(ids))
-    # A space that was begun or brought back while we worked has not got these: index them again.
-    again = {model.collection for model in runtime.write_models()} != {model.collection for model in targets}
-    if again:
-        with runtime.database.session() as session:
+    with runtime.database.session() as session:
+        _note_posts(session, posts, now=runtime.clock())
+        # A space that was begun or brought back while we worked has not got these: index them again.
+        again = {model.collection for model in runtime.write_models(session)} != {model.collection for model in targets}
+        if again:
             vectors_unknown(session, ids)
+        gone = _deleted(session, there | set(ids))
+    for model in targets if gone else ():
+        runtime.store.delete(model.collection, gone)
     follow = (Stage.INDEX,) if again else (Stage.ENRICH,)
     return [Outcome(held, follow=follow if held.post_id in there else ()) for held in claims]
 
@@ -243,27 +246,26 @@ def _note_media(runtime: Runtime, results: Sequence[Indexed], media: dict[UUID, 
             )
 
 
-def _note_posts(runtime: Runtime, posts: Sequence[Post]) -> None:
+def _note_posts(session: Session, posts: Sequence[Post], *, now: datetime) -> None:
     """Only for the version that was read: a post that changed meanwhile has newer work waiting."""
     if not posts:
         return
-    with runtime.database.session() as session:
-        session.execute(
-            text(
-                "UPDATE posts SET indexed_version = seen.version, indexed_at = :now, indexed_content = content_hash, "
-                "detected_language = seen.language, language_confidence = seen.confidence "
-                "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:languages AS text[]), "
-                "CAST(:confidences AS float[])) AS seen(id, version, language, confidence) "
-                "WHERE posts.id = seen.id AND posts.version = seen.version"
-            ),
-            {
-                "ids": [post.id for post in posts],
-                "versions": [post.version for post in posts],
-                "languages": [post.detected_language for post in posts],
-                "confidences": [post.language_confidence for post in posts],
-                "now": runtime.clock(),
-            },
-        )
+    session.execute(
+        text(
+            "UPDATE posts SET indexed_version = seen.version, indexed_at = :now, indexed_content = content_hash, "
+            "detected_language = seen.language, language_confidence = seen.confidence "
+            "FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:languages AS text[]), "
+            "CAST(:confidences AS float[])) AS seen(id, version, language, confidence) "
+            "WHERE posts.id = seen.id AND posts.version = seen.version"
+        ),
+        {
+            "ids": [post.id for post in posts],
+            "versions": [post.version for post in posts],
+            "languages": [post.detected_language for post in posts],
+            "confidences": [post.language_confidence for post in posts],
+            "now": now,
+        },
+    )
 
 
 def vectors_unknown(session: Session, ids: Sequence[UUID]) -> None:
@@ -276,11 +278,6 @@ def vectors_unknown(session: Session, ids: Sequence[UUID]) -> None:
         session.execute(update(Post).where(Post.id.in_(ids)).values(indexed_content=None))
 
 
-def _undo_deleted(runtime: Runtime, targets: Sequence[SpaceModel], ids: set[UUID]) -> None:
-    """A post that was deleted while it was being indexed must not come back as a point."""
-    with runtime.database.session() as session:
-        alive = set(session.scalars(select(Post.id).where(Post.id.in_(ids))))
-    gone = list(ids - alive)
-    if gone:
-        for model in targets:
-            runtime.store.delete(model.collection, gone)
+def _deleted(session: Session, ids: set[UUID]) -> list[UUID]:
+    """Of these the posts that were deleted while they were being indexed: they must not come back as points."""
+    return sorted(ids - set(session.scalars(select(Post.id).where(Post.id.in_(ids)))))
