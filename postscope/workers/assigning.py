@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
+from postscope.backend.topics.languages import neutral
 from postscope.backend.topics.membership import Place, barred, places, topic_map
 from postscope.backend.topics.telling import FIELD, payload_topics
 from postscope.indexing.clustering.voting import VOTERS
@@ -21,10 +22,12 @@ from postscope.workers.batches import EnrichBatch
 def assign_topics(runtime: Runtime, batch: EnrichBatch) -> None:
     """Write where each post of the batch belongs; what a person said of one stays."""
     space = batch.model.encoder.space
+    vectors = {post.id: point.dense["post"] for post in batch.posts if "post" in (point := batch.points[post.id]).dense}
     with runtime.database.session() as session:
         topics = topic_map(session, space.id, space.dim)
-    vectors = {post.id: point.dense["post"] for post in batch.posts if "post" in (point := batch.points[post.id]).dense}
-    near = _neighbours(runtime, batch, vectors) if topics.ids else {}
+        # The discovery's neighbours were found so: else posts of few in their language meet only those.
+        plain = neutral(session, space.id, batch.posts, vectors) if topics.ids else {}
+    near = _neighbours(runtime, batch, plain)
     with runtime.database.session() as session:
         seen = places(
             session, {match.id for matches in near.values() for match in matches} | {p.id for p in batch.posts}
@@ -34,11 +37,14 @@ def assign_topics(runtime: Runtime, batch: EnrichBatch) -> None:
         for post in batch.posts:
             mine = seen.get(post.id)
             if mine is None or mine.corrected_by is None:
-                rows[post.id] = _judge(post.id, vectors, near, seen, topics, excluded.get(post.id, frozenset()))
+                barred_from = excluded.get(post.id, frozenset())
+                rows[post.id] = _judge(post.id, vectors, plain, near, seen, topics, barred_from)
         _write(session, runtime, rows)
 
 
 def _neighbours(runtime: Runtime, batch: EnrichBatch, vectors: Mapping[UUID, Vector]) -> dict[UUID, list[Match]]:
+    if not vectors:
+        return {}
     asked = list(vectors)
     found = runtime.store.query_many(
         batch.model.collection, [DenseQuery(vectors[post], "post") for post in asked], limit=VOTERS + 1
@@ -49,6 +55,7 @@ def _neighbours(runtime: Runtime, batch: EnrichBatch, vectors: Mapping[UUID, Vec
 def _judge(
     post: UUID,
     vectors: Mapping[UUID, Vector],
+    plain: Mapping[UUID, Vector],
     near: Mapping[UUID, Sequence[Match]],
     seen: Mapping[UUID, Place],
     topics: TopicMap,
@@ -63,7 +70,7 @@ def _judge(
         if match.id in seen
     ]
     now_in = seen[post].topic_id if post in seen else None
-    return assign(vectors[post], voters, topics, barred=excluded, now_in=now_in)
+    return assign(vectors[post], voters, topics, barred=excluded, now_in=now_in, neutral=plain.get(post))
 
 
 def _write(session: Session, runtime: Runtime, rows: Mapping[UUID, Assigned]) -> None:

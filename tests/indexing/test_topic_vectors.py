@@ -130,3 +130,20 @@ def test_a_new_post_that_is_far_off_is_not_voted_into_a_topic_but_one_inside_is(
     anywhere = TopicMap(topics.ids, topics.centres, topics.reaches, topics.watching, np.array([ANYWHERE], np.float32))
     voters = [Voter(topic, None, float(other @ far)) for other in inside[:15]]
     assert assign(far, voters, anywhere, barred=frozenset(), now_in=None).topic == topic
+
+
+def test_a_discovered_topic_is_near_a_post_with_or_without_its_language_and_a_watched_one_with_it() -> None:
+    subject, language, topic = np.eye(DIM, dtype=np.float32)[0], np.eye(DIM)[9], uuid.UUID(int=1)
+    spoken = unit((subject + language)[None])[0]
+
+    def place(centre: np.ndarray, vector: np.ndarray, neutral: np.ndarray, *, watched: bool = False) -> bool:
+        reaches = np.array([0.9], np.float32)
+        topics = TopicMap([topic], centre[None], reaches, np.array([watched]), reaches)
+        return assign(vector, [], topics, barred=frozenset(), now_in=None, neutral=neutral).topic == topic
+
+    # Of a topic that is spoken of in all languages, and of one that only this language has.
+    assert place(subject, spoken, subject)
+    assert place(spoken, spoken, subject)
+    assert not place(subject, spoken, spoken)
+    assert place(spoken, spoken, subject, watched=True)
+    assert not place(subject, spoken, subject, watched=True)

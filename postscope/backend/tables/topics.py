@@ -188,6 +188,21 @@ class TopicExclusion(Base):
     edit_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("topic_edits.id", ondelete="CASCADE"))
 
 
+class TopicLanguage(Base):
+    """What a language does to vectors, whatever is said in it, as the last discovery of all posts of a window saw it.
+
+    Attributes:
+        offset: float32, (dim,): what is taken off a unit vector.
+    """
+
+    __tablename__ = "topic_languages"
+
+    space: Mapped[str] = mapped_column(primary_key=True)
+    language: Mapped[str] = mapped_column(primary_key=True)
+    offset: Mapped[bytes]
+    run_id: Mapped[uuid.UUID]
+
+
 class TopicLayout(Base):
     """Where a post lies on the map; from run to run it stays near."""
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend import work
 from postscope.backend.tables import Topic, TopicLineage
-from postscope.backend.topics import keeping, staging
+from postscope.backend.topics import keeping, languages, staging
 from postscope.backend.topics.matching import Matched, match_layer
 from postscope.backend.work import Stage
 from postscope.indexing.topics.identity import Event
@@ -82,6 +82,8 @@ def apply(session: Session, found: Discovery, *, now: datetime) -> Applied:
     held = keeping.hold(session, found.job, found.result, matched["topic"], space=found.space, kept=is_kept)
     staging.write_members(session, found.run_id, read_at=found.read_at, now=now)
     staging.write_layout(session, found.run_id)
+    if not found.filtered:  # else what its posts have in common may be the filter's
+        languages.keep(session, found.space, found.job.language_names(), found.result.apart, run_id=found.run_id)
     for layer in ("theme", "topic", "subtopic"):
         _record(session, found, matched[layer], topics[layer], held, now)
     staging.write_times(session)

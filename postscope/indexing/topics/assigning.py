@@ -58,7 +58,13 @@ NOWHERE: Final = Assigned(None, None, 0.0)
 
 
 def assign(
-    vector: Vector, voters: Sequence[Voter], topics: TopicMap, *, barred: frozenset[UUID], now_in: UUID | None
+    vector: Vector,
+    voters: Sequence[Voter],
+    topics: TopicMap,
+    *,
+    barred: frozenset[UUID],
+    now_in: UUID | None,
+    neutral: Vector | None = None,
 ) -> Assigned:
     """Where a post belongs.
 
@@ -72,13 +78,18 @@ def assign(
         topics: that it may belong to.
         barred: where it does not belong, because a person said so.
         now_in: where it is now.
+        neutral: the vector without what its language does, (dim,). A centre has as much of a language as its topic's
+            posts, so a discovered topic is as near as either of the two is; what a person looks for is in the words
+            they gave, and is looked for in the post as it is.
     """
     cosines = topics.centres @ vector if len(topics.ids) else np.zeros(0, np.float32)
     open_ = np.array([topic not in barred for topic in topics.ids], bool)
-    reached = (cosines >= topics.reaches) & open_
-    watch = _nearest(topics, cosines, reached & topics.watching)
+    watch = _nearest(topics, cosines, (cosines >= topics.reaches) & open_ & topics.watching)
     if watch is not None:
         return watch
+    if neutral is not None and len(topics.ids):
+        cosines = np.where(topics.watching, cosines, np.maximum(cosines, topics.centres @ neutral))
+    reached = (cosines >= topics.reaches) & open_
     shares = _shares([voter.topic for voter in voters[:VOTERS]], voters)
     shares = {topic: share for topic, share in shares.items() if topic in topics.ids and topic not in barred}
     near = {topic for topic, close in zip(topics.ids, cosines >= topics.floors, strict=True) if close}

@@ -80,7 +80,7 @@ def discover(job: Job, clusterer: Clusterer, *, check: Check = unchecked) -> Res
         for name, (of_post, parents) in layers.items()
     }
     check("words", 1.0)
-    return Result(labels, parts, strengths, spots, centres, found)
+    return Result(labels, parts, strengths, spots, centres, found, apart)
 
 
 Layer = tuple[Labels, list[int | None]]

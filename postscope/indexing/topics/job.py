@@ -58,6 +58,11 @@ class PostLine:
     stratum: int
     group: int = -1
 
+    @property
+    def spoken(self) -> str | None:
+        """The language of its words; None where it has none or their language is unknown."""
+        return self.language if self.text.strip() else None
+
 
 class JobWriter:
     """Writes posts into a new folder one batch after another; memory does not grow with them."""
@@ -92,12 +97,12 @@ class JobWriter:
         arrays = (self._vectors, self._ids, self._layout, self._strata, self._groups, self._languages)
         for file in (*arrays, self._posts):
             file.close()
+        (self.folder / "languages.json").write_text(json.dumps(list(self._codes)), encoding="utf-8")
         (self.folder / "job.json").write_text(json.dumps(asdict(spec)), encoding="utf-8")
 
     def _code(self, post: PostLine) -> int:
-        if post.language is None or not post.text.strip():
-            return -1
-        return self._codes.setdefault(post.language, len(self._codes))
+        language = post.spoken
+        return -1 if language is None else self._codes.setdefault(language, len(self._codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,11 @@ class Job:
     def languages(self) -> npt.NDArray[np.int32]:
         """(count,) a number for the language of each post's words; -1 where it has none or is not known."""
         return np.fromfile(self.folder / "languages.i32", np.int32)
+
+    def language_names(self) -> list[str]:
+        """Of each of these numbers."""
+        names: list[str] = json.loads((self.folder / "languages.json").read_text(encoding="utf-8"))
+        return names
 
     def ids(self) -> list[UUID]:
         """In the order of everything else."""
@@ -192,6 +202,7 @@ class Result:
         places: (count, 2) on the map.
         centres: of each layer, (k, dim).
         found: of each layer: ``theme``, ``topic``, ``subtopic``.
+        apart: (languages, dim) what each language does to vectors, in the order of ``Job.language_names``.
     """
 
     labels: npt.NDArray[np.int32]
@@ -200,11 +211,12 @@ class Result:
     places: Layout
     centres: dict[str, Vectors]
     found: dict[str, list[Found]]
+    apart: Vectors
 
     def save(self, folder: Path) -> None:
         """Write it into the job's folder."""
         arrays: dict[str, Any] = {f"centres_{layer}": centres for layer, centres in self.centres.items()}
-        arrays |= {name: getattr(self, name) for name in ("labels", "parts", "strengths", "places")}
+        arrays |= {name: getattr(self, name) for name in ("labels", "parts", "strengths", "places", "apart")}
         np.savez(folder / "result.npz", allow_pickle=False, **arrays)
         told = {layer: [asdict(one) for one in found] for layer, found in self.found.items()}
         (folder / "result.json").write_text(json.dumps(told), encoding="utf-8")
@@ -216,4 +228,5 @@ class Result:
         found = {layer: [Found(**one) for one in many] for layer, many in told.items()}
         with np.load(folder / "result.npz", allow_pickle=False) as arrays:
             centres = {layer: arrays[f"centres_{layer}"] for layer in found}
-            return cls(arrays["labels"], arrays["parts"], arrays["strengths"], arrays["places"], centres, found)
+            of_posts = (arrays["labels"], arrays["parts"], arrays["strengths"], arrays["places"])
+            return cls(*of_posts, centres, found, arrays["apart"])
