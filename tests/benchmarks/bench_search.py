@@ -29,6 +29,8 @@ from tests.benchmarks.rig import execute, posts_of, sample_texts, system
 
 BATCH = 1_000
 DEPTH = 100
+MOVED = 0.2
+"""Length of the random step from a text's vector: a cosine of 0.98 to it."""
 INGESTED = 20_000
 """Posts that wait to be indexed while searches are measured: more than can be, in the time."""
 

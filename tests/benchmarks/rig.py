@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,12 +40,15 @@ def models_in(folder: Path) -> Models:
     )
 
 
+def originals() -> list[str]:
+    """The texts of the sample's posts."""
+    with (sample_dir() / "posts.jsonl").open(encoding="utf-8") as lines:
+        return [post["text"] for line in lines if (post := json.loads(line)).get("text")]
+
+
 def sample_texts(count: int) -> list[str]:
     """The sample's texts, repeated with a number so that no two are the same."""
-    import json
-
-    with (sample_dir() / "posts.jsonl").open(encoding="utf-8") as lines:
-        texts = [post["text"] for line in lines if (post := json.loads(line)).get("text")]
+    texts = originals()
     return [f"{texts[n % len(texts)]} {n // len(texts) or ''}".strip() for n in range(count)]
 
 

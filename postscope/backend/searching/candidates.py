@@ -34,6 +34,8 @@ SHALLOW = 100
 ALIKE_FROM = 0.9
 """Cosine from which content of one kind counts as alike, rising to relevance 1 at cosine 1. Of the sample's images,
 two thirds of the near-copies reach 0.95 (relevance 0.5), and one in 130 pairs that are none, most of one class."""
+FURTHER = 300
+"""Where the first hundred do not fill a page. A page has no more than a hundred hits, so that it is never shallower."""
 DEEP = 1_000
 """Depth once somebody turns the page; hits further down are not reached."""
 

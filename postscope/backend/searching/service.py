@@ -13,7 +13,7 @@ from postscope.backend.errors import Invalid, NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import SearchAnswer
 from postscope.backend.searching.asked import Question
-from postscope.backend.searching.candidates import DEEP, SHALLOW, Lists, rank_posts
+from postscope.backend.searching.candidates import DEEP, FURTHER, SHALLOW, Lists, rank_posts
 from postscope.backend.searching.evidence import Loaded
 from postscope.backend.searching.facets import Facets, count_facets
 from postscope.backend.searching.filters import Filters
@@ -72,14 +72,18 @@ def _first_page(runtime: Runtime, request: SearchRequest, key_id: UUID) -> Searc
 
 
 def _ranked_page(runtime: Runtime, request: SearchRequest, key_id: UUID, question: Question) -> SearchAnswer:
-    cursor, lists = None, Lists()
+    cursor, lists, shallower = None, Lists(), -1
     with runtime.database.session() as session:  # one for all; nothing in it may ask for another
-        ranking = rank_posts(runtime, session, question, max(SHALLOW, 2 * request.limit), lists)
-        deep = ranking.complete
-        found, end = _slice(session, ranking, 0, request.limit)
-        if len(found) < request.limit and not deep:
-            ranking, deep = rank_posts(runtime, session, question, DEEP, lists), True
+        for depth in (max(SHALLOW, 2 * request.limit), FURTHER, DEEP):
+            ranking = rank_posts(runtime, session, question, depth, lists)
             found, end = _slice(session, ranking, 0, request.limit)
+            # Where some hundred more of each list held nothing, those behind them are not looked at either; one group
+            # may be larger than that.
+            barren = len(ranking.hits) == shallower and request.group_by is None and request.collapse is None
+            deep = ranking.complete or depth == DEEP or barren
+            if deep or len(found) == request.limit:
+                break
+            shallower = len(ranking.hits)
         if end < len(ranking.hits) or not deep:
             page_id = keep(session, Kept(question, ranking, deep), key_id=key_id, now=runtime.clock())
             cursor = Cursor(page_id, end).token()
