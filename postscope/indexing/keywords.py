@@ -25,6 +25,8 @@ AVERAGE_LENGTH: Final = 20.0
 _AROUND: Final = ".,:;!?\"'()"
 CACHED_CHARS: Final = 40
 CACHED_WORDS: Final = 32_768
+CACHED_QUERIES: Final = 64
+"""A search reads its words once a hit: those of the searches that are answered now."""
 
 _Weighed: TypeAlias = tuple[int, tuple[tuple[int, float], ...]]
 """Length in words, and (term id, weight) of every token."""
@@ -52,6 +54,7 @@ class KeywordEncoder:
 
     def __init__(self) -> None:
         self._remember = lru_cache(maxsize=CACHED_WORDS)(_weigh)
+        self._asked = lru_cache(maxsize=CACHED_QUERIES)(_query_terms)
 
     def document(self, text: str) -> SparseVector:
         """The saturated term weights of a text; empty for one without words."""
@@ -96,12 +99,7 @@ class KeywordEncoder:
 
     def query_terms(self, text: str) -> list[Term]:
         """The distinct terms of a query, in the order they were written."""
-        found: dict[int, Term] = {}
-        for piece in pieces(normalise(text[:MAX_CHARS])):
-            for token in query_tokens(piece):
-                index = term_id(token)
-                found.setdefault(index, Term(index, token, piece.text, piece.kind))
-        return list(found.values())
+        return list(self._asked(text[:MAX_CHARS]))
 
     def matched(self, query: str, *texts: str) -> list[Term]:
         """The terms of the query that one of the texts has."""
@@ -151,6 +149,15 @@ def hashtags(text: str) -> list[str]:
 def term_id(token: str) -> int:
     """A token's id, the same for ever: the first 32 bits of its BLAKE2b hash."""
     return int.from_bytes(blake2b(token.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
+def _query_terms(text: str) -> tuple[Term, ...]:
+    found: dict[int, Term] = {}
+    for piece in pieces(normalise(text)):
+        for token in query_tokens(piece):
+            index = term_id(token)
+            found.setdefault(index, Term(index, token, piece.text, piece.kind))
+    return tuple(found.values())
 
 
 def _weigh(word: str) -> _Weighed:
