@@ -194,6 +194,17 @@ class Api:
 
         wait_for("every post is indexed", done)
 
+    def start_run(self, path: str, request: dict[str, Any]) -> str:
+        """Ask for long work; the id of its run."""
+        answer = self._client.post(path, json=request)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        answer = self._client.get(f"/v1/runs/{run_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
     def search_all(self, request: dict[str, Any]) -> list[str]:
         """The ids on all pages of a search, in their order."""
         found: list[str] = []

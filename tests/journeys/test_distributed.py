@@ -1,4 +1,4 @@
-"""The distributed mode as separate processes: API, two workers and beat, over Redis, PostgreSQL and a vector store.
+"""The distributed mode as separate processes: API, workers, runner and beat, over Redis, PostgreSQL and a vector store.
 
 The store is ``tests.qdrant_server``: Qdrant's protocol, not Qdrant's server. Everything else is the real thing.
 """
@@ -32,7 +32,9 @@ pytestmark = pytest.mark.slow
 LEASE_SECONDS = 8
 SOURCES = 8
 WORKERS = ("worker-1", "worker-2")
+RUNNER = "runner"
 INDEXED = 'postscope_work_done_total{stage="index"}'
+RUN_DONE = 'postscope_runs_ended_total{kind="topics.discover",state="done"}'
 RUNNING = "SELECT worker FROM work WHERE stage = 'index' AND state = 'running' AND lease_until > now() LIMIT 1"
 
 
@@ -70,14 +72,25 @@ class Site:
 
     def start_worker(self, name: str) -> None:
         """With two processes and a port for their figures."""
+        self._start_measured(name, "worker", "--concurrency", "2")
+
+    def start_runner(self) -> None:
+        """What does the long runs."""
+        self._start_measured(RUNNER, "runner")
+
+    def _start_measured(self, name: str, *arguments: str) -> None:
         settings = self.started.settings
         self.started.settings = settings | {"WORK__METRICS_PORT": str(self.figures[name])}
-        self.started.start(name, "worker", "--concurrency", "2")
+        self.started.start(name, *arguments)
         self.started.settings = settings
 
     def indexed(self) -> int:
         """Posts that the workers say they have indexed, all processes together."""
-        return sum(figure(f"http://127.0.0.1:{port}/metrics", INDEXED) for port in self.figures.values())
+        return sum(self.figure(name, INDEXED) for name in WORKERS)
+
+    def figure(self, name: str, of: str) -> int:
+        """What a worker or the runner says; 0 before there is such a figure, or before it answers."""
+        return figure(f"http://127.0.0.1:{self.figures[name]}/metrics", of)
 
     def kill(self) -> None:
         for name in ("api", "beat", *WORKERS):
@@ -138,7 +151,7 @@ def site(databases: TestDatabases, data_dir: Path, tmp_path: Path) -> Iterator[S
                 tmp_path,
                 store_port,
                 listening_port()[0],
-                {name: listening_port()[0] for name in WORKERS},
+                {name: listening_port()[0] for name in (*WORKERS, RUNNER)},
             )
     databases.drop(database_url)
 
@@ -175,12 +188,29 @@ def test_nothing_is_lost_or_doubled_whatever_dies(site: Site) -> None:
 
     wait_for("everything is enriched too", lambda: site.work_left() == [])
     check_searches(site, api, ids)
+    check_long_run(site, api, ids)
     gone = ids[::10]
     for post_id in gone:
         api.delete(post_id)
     kept = sorted(set(ids) - set(gone))
     check_searches(site, api, kept, wait=True)
     api.close()
+
+
+def check_long_run(site: Site, api: Api, ids: list[str]) -> None:
+    """A discovery that is asked for while nothing does long runs waits, is begun, loses its process, and is done."""
+    run = api.start_run("/v1/topics/discover", {"min_size": 3})
+    assert api.run(run)["state"] == "waiting"
+    site.start_runner()
+    wait_for("the run is begun", lambda: api.run(run)["state"] == "running", pause=0.01)
+    site.started.kill(RUNNER)
+    assert api.run(run)["state"] == "running", "it was over before its process was killed"
+    with psycopg.connect(site.database_url) as connection:
+        connection.execute("UPDATE runs SET lease_until = now()")  # the minute for which a silent process is waited for
+    site.start_runner()
+    wait_for("the run is done", lambda: api.run(run)["state"] == "done")
+    assert api.run(run)["result"]["posts"] == len(ids)
+    assert site.figure(RUNNER, RUN_DONE) == 1
 
 
 def check_searches(site: Site, api: Api, ids: list[str], *, wait: bool = False) -> None:
