@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, bindparam, func, select
@@ -19,14 +20,20 @@ from postscope.backend.searching.ranking import Ranked
 from postscope.backend.tables import Media, Post
 from postscope.indexing.types import Vector, Vectors
 
+# Asked by every search: one statement, however many ids, and put together once.
+_POSTS: Final = (
+    select(Post, Media)
+    .outerjoin(Media, Media.post_id == Post.id)
+    .where(Post.id == func.any(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(Media.position)
+)
+
 
 def load_posts(session: Session, ids: Sequence[UUID]) -> dict[UUID, Loaded]:
     """Those that are (still) there, in one query."""
-    chosen = Post.id == func.any(bindparam("ids", list(ids), ARRAY(Uuid)))  # one statement, however many ids
-    query = select(Post, Media).outerjoin(Media, Media.post_id == Post.id).where(chosen).order_by(Media.position)
     posts: dict[UUID, Post] = {}
     media: dict[UUID, list[Media]] = defaultdict(list)
-    for post, medium in session.execute(query):
+    for post, medium in session.execute(_POSTS, {"ids": list(ids)}):
         posts[post.id] = post
         if medium is not None:
             media[post.id].append(medium)
