@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -165,3 +168,32 @@ def test_prometheus_scrapes_the_service_that_listens() -> None:
     environment = services()["api"]["environment"]
     assert job["static_configs"] == [{"targets": [f"api:{environment['POSTSCOPE_API__PORT']}"]}]
     assert job["metrics_path"] == "/metrics"
+
+
+def test_a_client_reads_it_as_it_is_meant(tmp_path: Path) -> None:
+    """With the client that is here; it needs no engine for this."""
+    client = compose_client()
+    if client is None:
+        pytest.skip("there is no docker compose here")
+    # The first generation of the client knows no name of the project, and all else that is used here.
+    text = TEXT if len(client) > 1 else re.sub(r"(?m)^name:.*$", "", TEXT)
+    (tmp_path / "docker-compose.yml").write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [*client, "--file", str(tmp_path / "docker-compose.yml"), "config"],
+        env={"PATH": os.environ["PATH"], **SECRETS}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    read = yaml.safe_load(ran.stdout)["services"]
+    assert set(read) == set(services())
+    for name, service in services().items():
+        expected = {key: filled(str(value)) for key, value in (service.get("environment") or {}).items()}
+        assert {key: str(value) for key, value in (read[name].get("environment") or {}).items()} == expected, name
+
+
+def compose_client() -> list[str] | None:
+    """How to call it; None where there is none."""
+    if shutil.which("docker"):
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if asked.returncode == 0:
+            return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
