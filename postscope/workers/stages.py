@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from postscope.backend import work
+from postscope.backend import work, work_ends
 from postscope.backend.blobs import BlobsUnavailable
 from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
@@ -123,7 +123,7 @@ def _run_claimed(runtime: Runtime, stage: Stage, claims: Sequence[Claim], run: R
     except BaseException:
         # An orderly stop in the middle of a batch: hand it back, it is no failure.
         with runtime.database.session() as session:
-            work.release(session, claims, now=runtime.clock())
+            work_ends.release(session, claims, now=runtime.clock())
         raise
     _settle(runtime, stage, outcomes)
     seconds, failed = time.monotonic() - started, sum(outcome.error is not None for outcome in outcomes)
@@ -156,7 +156,7 @@ def _postpone(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Ex
     pause = min(settings.retry_cap_seconds, settings.retry_base_seconds)
     log.warning("stage_postponed", stage=stage.value, posts=len(claims), reason=str(error), seconds=pause)
     with runtime.database.session() as session:
-        work.postpone(
+        work_ends.postpone(
             session,
             claims,
             code=type(error).__name__,
@@ -185,7 +185,7 @@ def _settle(runtime: Runtime, stage: Stage, outcomes: Sequence[Outcome]) -> None
     with runtime.database.session() as session:
         for outcome in outcomes:
             if outcome.error is not None:
-                work.fail(
+                work_ends.fail(
                     session,
                     outcome.claim,
                     code=outcome.error.code,
@@ -194,7 +194,7 @@ def _settle(runtime: Runtime, stage: Stage, outcomes: Sequence[Outcome]) -> None
                     settings=runtime.settings.work,
                     retryable=outcome.error.retryable,
                 )
-        lost = work.finish(session, [outcome.claim for outcome in outcomes if outcome.error is None], now=now)
+        lost = work_ends.finish(session, [outcome.claim for outcome in outcomes if outcome.error is None], now=now)
         # We were taken for dead and somebody else ran these; what we wrote may have come after: do them again.
         again = [held.post_id for held in lost]
         if stage is Stage.INDEX:

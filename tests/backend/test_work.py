@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from postscope.backend import work
+from postscope.backend import work, work_ends
 from postscope.backend.database import Database
 from postscope.backend.setting_groups import WorkSettings
 from postscope.backend.work import Claim, Stage
@@ -39,11 +39,11 @@ class Table:
 
     def finish(self, claims: list[Claim]) -> list[Claim]:
         with self.database.session() as session:
-            return work.finish(session, claims, now=self.clock())
+            return work_ends.finish(session, claims, now=self.clock())
 
     def fail(self, claim: Claim, **more: bool) -> bool:
         with self.database.session() as session:
-            return work.fail(
+            return work_ends.fail(
                 session, claim, code="boom", reason="it broke", now=self.clock(), settings=SETTINGS, **more
             )
 
@@ -130,7 +130,7 @@ def test_a_post_that_kills_its_worker_is_given_up(table: Table) -> None:
 def test_an_orderly_stop_counts_as_no_attempt(table: Table) -> None:
     table.add()
     with table.database.session() as session:
-        work.release(session, table.claim(), now=table.clock())
+        work_ends.release(session, table.claim(), now=table.clock())
     assert table.claim()[0].attempts == 1
 
 

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import faiss
 import numpy as np
 
-from postscope.backend import work
+from postscope.backend import work, work_ends
 from postscope.backend.banks import catalogue, entries
 from postscope.backend.banks.schema import BankIn, EntryIn, HashIn
 from postscope.backend.runtime import Runtime
@@ -143,7 +143,7 @@ def _fingerprint(runtime: Runtime) -> None:
                 for post in posts
             ]
             keeping.replace(session, made)
-            work.finish(session, waiting, now=datetime.now(UTC))
+            work_ends.finish(session, waiting, now=datetime.now(UTC))
 
 
 def _timed(call: Callable[[], object]) -> float:
