@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postscope.backend.sentiment import TRANSFORMERS
+from postscope.backend.setting_groups import EncoderSettings
 from postscope.backend.settings import Settings
-from postscope.indexing.build import open_encoder
-from postscope.indexing.encoders import weights
+from postscope.indexing import hub
+from postscope.indexing.encoders import openclip_loading, openclip_text, weights
 from postscope.indexing.encoders.base import EncoderUnavailable, WeightsChanged
 from postscope.indexing.encoders.weights import WeightsFile
-from postscope.indexing.media.hearing import download_model, downloaded_folder
+from postscope.indexing.hub import Tell
+from postscope.indexing.media import hearing
 from postscope.indexing.media.speech_weights import HEARING, SILERO_VAD
+from postscope.indexing.sentiment.others import model_repo
 
 FileState = Literal["ok", "unpinned", "changed", "missing"]
 _UNKNOWN_LICENCE = "as its maker says"
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx")
 _IMAGES = (
     weights.EFFICIENTNET_LITE0,
     weights.EFFICIENTNET_LITE2,
@@ -33,8 +36,9 @@ _IMAGES = (
 class ModelFile(BaseModel):
     """One file of a model in use.
 
-    ``state``: ``ok`` (its SHA-256 is the pinned one), ``unpinned`` (it is here, and was chosen by a setting: nothing
-    is known that it should be), ``changed`` (its SHA-256 is another: it is not used) or ``missing``.
+    ``state``: ``ok`` (its SHA-256 is the pinned one, or of a file from the hub the one that it was fetched with),
+    ``unpinned`` (it is here, and was chosen by a setting: nothing is known that it should be), ``changed`` (its SHA-256
+    is another: it is not used) or ``missing``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,33 +61,42 @@ def models_in_use(settings: Settings) -> list[ModelFile]:
         *_speech(settings),
         *_reading(settings),
         _pinned("language of a text", weights.LANGUAGES),
+        *_sentiment(settings),
+        *([_pinned("opinion on pictures", weights.OPEN_NSFW)] if settings.banks.sexual_classifier else []),
     ]
 
 
-def download_models(settings: Settings) -> list[str]:
-    """Fetch what the settings name and is not here; nothing where all of it comes with the package.
+def download_models(settings: Settings, *, tell: Tell) -> None:
+    """Fetch what the settings name and is not here, or is not what was fetched; nothing where all of it comes with
+    the package.
 
-    Returns:
-        What was fetched or found whole, one line each.
+    Args:
+        tell: hears of each file, and of what is here already.
 
     Raises:
         EncoderUnavailable: a model cannot be had; the message says why.
     """
-    done: list[str] = []
-    encoder = settings.encoder
-    if encoder.name.startswith("open_clip:"):
-        open_encoder(
-            encoder.name,
-            text_model=encoder.text_model,
-            cache_dir=settings.model_cache,
-            device=encoder.device,
-            threads=encoder.threads or 1,
-        )
-        done.append(f"{encoder.name} is here")
-    model = settings.speech.model
-    if model not in ("bundled", "off") and not Path(model).is_dir():
-        done.append(f"speech model {model} is in {download_model(model, settings.model_cache)}")
-    return done
+    cache, encoder, speech = settings.model_cache, settings.encoder, settings.speech.model
+    if encoder.name.startswith(openclip_loading.PREFIX):
+        spec = openclip_loading.parse_spec(encoder.name)
+        _have(openclip_loading.hub_repo(spec), lambda: openclip_loading.fetch_clip(spec, cache, tell=tell), cache, tell)
+        if (text := encoder.text_model) is not None:
+            repo = openclip_text.text_repo(text)
+            _have(repo, lambda: openclip_text.fetch_text_model(text, cache, tell=tell), cache, tell)
+    if speech not in ("bundled", "off") and not hearing.is_folder(speech):
+        _have(hearing.repo_of(speech), lambda: hearing.fetch_model(speech, cache, tell=tell), cache, tell)
+    repo = _scorer_repo(settings)
+    _have(repo, lambda: hub.fetch(repo or "", cache, hub.library_files, tell=tell), cache, tell)
+
+
+def _have(repo: str | None, fetch: Callable[[], object], cache: Path, tell: Tell) -> None:
+    if repo is None:
+        return
+    here = hub.fetched(repo, cache)
+    if here is None or any(here.fault(name) for name in here.files):
+        fetch()
+    else:
+        tell(f"{repo} at {here.commit[:12]} is here already")
 
 
 def _encoder(settings: Settings) -> Iterator[ModelFile]:
@@ -93,22 +106,31 @@ def _encoder(settings: Settings) -> Iterator[ModelFile]:
     elif encoder.name == "bundled-en":
         yield from (_pinned("meaning of texts", file) for file in (weights.MINILM, weights.MINILM_TOKENIZER))
     else:
-        yield from _cached(encoder.name, settings.model_cache)
+        yield from _open_clip(encoder, settings.model_cache)
         return
     yield from (_pinned("meaning of images", file) for file in _IMAGES)
 
 
-def _cached(name: str, cache: Path) -> Iterator[ModelFile]:
-    """Files of an open_clip model: of the setting's path, or what the hub's client keeps in the cache."""
-    purpose, path = "meaning of texts and images", Path(name.partition("/")[2].removeprefix("local-dir:"))
-    given = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
-    files = given or [
-        found for folder in sorted(cache.glob("models--*/snapshots/*")) for found in sorted(folder.iterdir())
-    ]
-    files = [file for file in files if file.suffix in _WEIGHTS]
-    yield from (_unpinned(purpose, file, name) for file in files)
-    if not files:
-        yield _missing(purpose, name, "it is not here: `postscope models --download` fetches it")
+def _open_clip(encoder: EncoderSettings, cache: Path) -> Iterator[ModelFile]:
+    """Files of an open_clip model: of the setting's path, or those that were fetched."""
+    purpose = "meaning of texts and images"
+    try:
+        spec = openclip_loading.parse_spec(encoder.name)
+        repo = openclip_loading.hub_repo(spec)
+    except EncoderUnavailable as error:
+        yield _missing(purpose, encoder.name, str(error))
+        return
+    if repo is not None:
+        yield from _from_hub(purpose, repo, cache)
+    else:
+        path = Path((spec.pretrained or spec.model).removeprefix(openclip_loading.LOCAL_DIR))
+        yield from _of_folder(purpose, path, encoder.name, openclip_loading.WEIGHTS_SUFFIXES)
+    if (text := encoder.text_model) is not None:
+        purpose = "meaning of texts, aligned to that of the images"
+        if (repo := openclip_text.text_repo(text)) is not None:
+            yield from _from_hub(purpose, repo, cache)
+        else:
+            yield from _of_folder(purpose, Path(text), text, openclip_loading.WEIGHTS_SUFFIXES)
 
 
 def _speech(settings: Settings) -> Iterator[ModelFile]:
@@ -119,11 +141,43 @@ def _speech(settings: Settings) -> Iterator[ModelFile]:
         yield from (_pinned(purpose, file) for file in HEARING)
         return
     yield _pinned("speech or not", SILERO_VAD)
-    folder = Path(model) if Path(model).is_dir() else downloaded_folder(model, settings.model_cache)
-    files = sorted(file for file in folder.glob("*") if file.is_file())
-    yield from (_unpinned(purpose, file, model) for file in files)
+    try:
+        if hearing.is_folder(model):
+            hearing.model_folder(model, settings.model_cache)
+            yield from _of_folder(purpose, Path(model), model, (".bin", ".json", ".txt"))
+        else:
+            yield from _from_hub(purpose, hearing.repo_of(model), settings.model_cache)
+    except EncoderUnavailable as error:
+        yield _missing(purpose, model, str(error))
+
+
+def _of_folder(purpose: str, path: Path, name: str, suffixes: tuple[str, ...]) -> Iterator[ModelFile]:
+    files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
+    files = [file for file in files if file.is_file() and file.suffix in suffixes]
+    yield from (_unpinned(purpose, file, name) for file in files)
     if not files:
-        yield _missing(purpose, model, "it is not here: `postscope models --download` fetches it")
+        yield _missing(purpose, name, f"there is nothing of it at {path}")
+
+
+def _from_hub(purpose: str, repo: str, cache: Path) -> Iterator[ModelFile]:
+    """The files of a model that were fetched, each against what it was then."""
+    model = hub.fetched(repo, cache)
+    if model is None:
+        yield _missing(purpose, repo, "it is not here, or not wholly: `postscope models --download` fetches it")
+        return
+    for name, sha256 in sorted(model.files.items()):
+        fault, file = model.fault(name), model.path(name)
+        yield ModelFile(
+            purpose=purpose,
+            file=str(file),
+            version=f"{repo} at {model.commit[:12]}",
+            licence=model.licence,
+            source=f"https://huggingface.co/{repo}",
+            size=file.stat().st_size,
+            sha256=sha256 if fault is None else _hash(file),
+            state="ok" if fault is None else "changed",
+            reason=fault,
+        )
 
 
 def _reading(settings: Settings) -> Iterator[ModelFile]:
@@ -135,6 +189,20 @@ def _reading(settings: Settings) -> Iterator[ModelFile]:
             yield _unpinned(purpose, chosen, str(chosen))
         else:
             yield _missing(purpose, str(chosen), "there is no such file")
+
+
+def _scorer_repo(settings: Settings) -> str | None:
+    scorer = settings.sentiment.scorer
+    return model_repo(scorer.removeprefix(TRANSFORMERS)) if scorer.startswith(TRANSFORMERS) else None
+
+
+def _sentiment(settings: Settings) -> Iterator[ModelFile]:
+    purpose, scorer = "sentiment", settings.sentiment.scorer
+    if (repo := _scorer_repo(settings)) is not None:
+        yield from _from_hub(purpose, repo, settings.model_cache)
+    elif scorer.startswith(TRANSFORMERS):
+        folder = scorer.removeprefix(TRANSFORMERS)
+        yield from _of_folder(purpose, Path(folder), folder, openclip_loading.WEIGHTS_SUFFIXES)
 
 
 def _pinned(purpose: str, file: WeightsFile) -> ModelFile:

@@ -222,7 +222,7 @@ class Runtime:
     @cached_property
     def sentiment(self) -> Scorers:
         """Says how posts sound."""
-        return Scorers(self.settings.sentiment)
+        return Scorers(self.settings.sentiment, self.settings.model_cache)
 
     @property
     def live(self) -> SpaceModel:

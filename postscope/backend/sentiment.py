@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -19,12 +21,16 @@ from postscope.indexing.sentiment.base import SentimentScorer, SentimentUnavaila
 from postscope.indexing.sentiment.others import LexiconScorer, TransformersScorer
 from postscope.indexing.sentiment.phrases import open_phrases
 
+TRANSFORMERS: Final = "transformers:"
+"""Before the name of a model in the setting."""
+
 
 class Scorers:
     """Opens what the setting names; one object serves all threads."""
 
-    def __init__(self, settings: SentimentSettings) -> None:
+    def __init__(self, settings: SentimentSettings, cache_dir: Path) -> None:
         self._settings = settings
+        self._cache_dir = cache_dir
         self._lock = threading.Lock()
         self._opened: dict[str, SentimentScorer] = {}
 
@@ -41,17 +47,17 @@ class Scorers:
         with self._lock:
             if key not in self._opened:
                 try:
-                    self._opened[key] = _open(name, model)
+                    self._opened[key] = _open(name, model, self._cache_dir)
                 except SentimentUnavailable as error:
                     raise NotReady(f"the sentiment scorer: {error}", code="sentiment_not_ready") from error
             return self._opened[key]
 
 
-def _open(name: str, model: SpaceModel) -> SentimentScorer:
+def _open(name: str, model: SpaceModel, cache_dir: Path) -> SentimentScorer:
     if name == "lexicon":
         return LexiconScorer()
-    if name.startswith("transformers:"):
-        return TransformersScorer(name.removeprefix("transformers:"))
+    if name.startswith(TRANSFORMERS):
+        return TransformersScorer(name.removeprefix(TRANSFORMERS), cache_dir)
     return open_phrases(
         model.encoder.space, lambda texts: model.calibration.centre_texts(model.encoder.encode_texts(texts))
     )

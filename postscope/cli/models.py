@@ -26,8 +26,7 @@ def models(
     settings = load_settings()
     if download:
         try:
-            for line in inventory.download_models(settings):
-                out.print(line, markup=False)
+            inventory.download_models(settings, tell=lambda line: out.print(line, markup=False))
         except EncoderError as error:
             raise NotReady(str(error), code="model_not_ready") from error
     found = inventory.models_in_use(settings)

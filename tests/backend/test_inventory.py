@@ -75,7 +75,9 @@ def test_a_speech_model_by_name_is_missing_until_it_was_downloaded(tmp_path: Pat
 
 
 def test_nothing_is_downloaded_for_what_comes_with_the_package() -> None:
-    assert download_models(load_settings()) == []
+    told: list[str] = []
+    download_models(load_settings(), tell=told.append)
+    assert told == []
 
 
 def test_the_command_lists_them_and_fails_where_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

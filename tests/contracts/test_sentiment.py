@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_the_fit_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(mine - mine.mean(1, keepdims=True), other - other.mean(1, keepdims=True), atol=2e-3)
 
 
-def test_a_model_that_is_not_there_says_so() -> None:
+def test_a_model_that_is_not_there_says_so(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="transformers is not installed")
     with pytest.raises(SentimentUnavailable, match="cannot be opened"):
-        TransformersScorer("/no/such/folder")
+        TransformersScorer("/no/such/folder", tmp_path)

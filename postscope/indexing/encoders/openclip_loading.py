@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from postscope.indexing import hub
 from postscope.indexing.encoders.base import EncoderUnavailable
 from postscope.indexing.encoders.torch_device import fingerprint, loading, require
 
@@ -16,6 +18,7 @@ PREFIX = "open_clip:"
 LOCAL_DIR = "local-dir:"
 HF_HUB = "hf-hub:"
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_TOKENIZER = ("tokenizer", "vocab", "merges.txt", "special_tokens_map.json", "sentencepiece", "spiece", "added_tokens")
 HINT = "Check the encoder setting; without access to the hub give a local file or local-dir:<folder>"
 
 
@@ -92,21 +95,22 @@ def load_clip(spec: OpenClipSpec, *, cache_dir: Path) -> LoadedClip:
     """
     open_clip = require("open_clip")
     _check(open_clip, spec)
-    cache = str(cache_dir)
     with loading(spec.name, HINT):
-        config = _model_config(open_clip, spec, cache)
+        source = _source(open_clip, spec, cache_dir)
+        config = dict(open_clip.get_model_config(source.model))
         _refuse_code(config)
         quick_gelu = _tag_wants_quick_gelu(open_clip, spec)
         model = open_clip.create_model(
-            spec.model,
-            spec.pretrained,
-            cache_dir=cache,
+            source.model,
+            source.pretrained,
+            cache_dir=str(cache_dir),
             force_quick_gelu=quick_gelu,
+            force_preprocess_cfg=source.preprocess,
             pretrained_text=False,
             require_pretrained=True,
             weights_only=True,
         )
-        tokenizer = open_clip.get_tokenizer(spec.model, cache_dir=cache)
+        tokenizer = open_clip.get_tokenizer(source.tokenizer, cache_dir=str(cache_dir))
     identity = json.dumps({"config": config, "quick_gelu": quick_gelu}, sort_keys=True)
     return LoadedClip(
         model=model.eval().requires_grad_(False),
@@ -116,6 +120,100 @@ def load_clip(spec: OpenClipSpec, *, cache_dir: Path) -> LoadedClip:
         weights=fingerprint(model),
         config=hashlib.sha256(identity.encode()).hexdigest(),
     )
+
+
+def hub_repo(spec: OpenClipSpec) -> str | None:
+    """The repository on the hub that a model comes from; None where its weights lie here, or elsewhere.
+
+    Raises:
+        EncoderUnavailable: open_clip is not installed, or knows no such model.
+    """
+    if spec.source == "hub":
+        return spec.model.removeprefix(HF_HUB)
+    if spec.source != "tag":
+        return None
+    open_clip = require("open_clip")
+    _check(open_clip, spec)
+    return _of_tag(open_clip, spec)[0] or None
+
+
+def fetch_clip(spec: OpenClipSpec, cache_dir: Path, *, tell: hub.Tell | None = None) -> hub.HubModel | None:
+    """Get a model's files from the hub, those that are wanted; None where it is not from there.
+
+    Raises:
+        EncoderUnavailable: there is none of this name, or no way to it.
+    """
+    if (repo := hub_repo(spec)) is None:
+        return None
+    named = "" if spec.source == "hub" else _of_tag(require("open_clip"), spec)[1]
+    return hub.fetch(repo, cache_dir, lambda names: _wanted(names, spec, named), tell=tell)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What open_clip is asked for, so that it goes to no network itself.
+
+    Attributes:
+        model: a name that open_clip knows, or ``local-dir:...``.
+        pretrained: weights, for a name.
+        tokenizer: what it is asked for a tokenizer.
+        preprocess: what the tag says of it, where the weights are given as a file.
+    """
+
+    model: str
+    pretrained: str | None
+    tokenizer: str
+    preprocess: dict[str, Any] | None = None
+
+
+def _source(open_clip: Any, spec: OpenClipSpec, cache_dir: Path) -> _Source:
+    """Where a model is once it is here; what is not here yet is fetched."""
+    as_given = _Source(spec.model, spec.pretrained, spec.model)
+    if (repo := hub_repo(spec)) is None:
+        return as_given
+    fetched = hub.fetched(repo, cache_dir) or fetch_clip(spec, cache_dir)
+    if fetched is None:
+        return as_given
+    folder = fetched.check()
+    if spec.source == "hub":
+        local = f"{LOCAL_DIR}{folder}"
+        own = any(name.startswith(_TOKENIZER) for name in fetched.files)
+        asks_elsewhere = open_clip.get_model_config(local).get("text_cfg", {}).get("hf_tokenizer_name") and not own
+        return _Source(local, None, spec.model if asks_elsewhere else local)
+    _, named = _of_tag(open_clip, spec)
+    weights = _weights_among(list(fetched.files), named)
+    if weights is None:  # fetched for another purpose
+        raise EncoderUnavailable(f"the weights of {spec.name} are not here: `postscope models --download` fetches them")
+    said = open_clip.get_pretrained_cfg(spec.model, spec.pretrained)
+    # The size is that of the model itself, as where open_clip fetches a tag.
+    preprocess = {name: value for name, value in said.items() if name != "size"}
+    return _Source(spec.model, str(folder / weights), spec.model, preprocess)
+
+
+def _of_tag(open_clip: Any, spec: OpenClipSpec) -> tuple[str, str]:
+    """Repository and file that a tag stands for; the file is empty for the usual one."""
+    repo, _, name = str(open_clip.get_pretrained_cfg(spec.model, spec.pretrained).get("hf_hub", "")).rpartition("/")
+    return repo, name
+
+
+def _wanted(names: Sequence[str], spec: OpenClipSpec, named: str) -> list[str]:
+    weights = _weights_among(names, named)
+    if weights is None:
+        raise EncoderUnavailable(f"{spec.name}: there are no weights for open_clip in it")
+    if spec.source == "tag":
+        return [weights]
+    if "open_clip_config.json" not in names:
+        raise EncoderUnavailable(f"{spec.name} is no model of open_clip: it has no open_clip_config.json")
+    return ["open_clip_config.json", weights, *(name for name in names if name.startswith(_TOKENIZER))]
+
+
+def _weights_among(names: Sequence[str], named: str) -> str | None:
+    """As open_clip chooses: the safe format before the others."""
+    if named:
+        stem = named.rpartition(".")[0]
+        return hub.first_of(names, f"{stem}.safetensors", named)
+    return hub.first_of(names, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+                        "open_clip_pytorch_model.bin")  # fmt: skip
 
 
 def _check(open_clip: Any, spec: OpenClipSpec) -> None:
@@ -134,16 +232,6 @@ def _check(open_clip: Any, spec: OpenClipSpec) -> None:
         raise EncoderUnavailable(f"{spec.pretrained}: weights end in {', '.join(WEIGHTS_SUFFIXES)}")
     if spec.source == "file" and not Path(spec.pretrained).is_file():
         raise EncoderUnavailable(f"{spec.name}: there is no weights file {spec.pretrained}")
-
-
-def _model_config(open_clip: Any, spec: OpenClipSpec, cache: str) -> dict[str, Any]:
-    """The architecture; from the hub by way of our cache (``get_model_config`` would use another)."""
-    if spec.source != "hub":
-        return dict(open_clip.get_model_config(spec.model))
-    path = open_clip.pretrained.download_pretrained_from_hf(
-        spec.model.removeprefix(HF_HUB), filename="open_clip_config.json", cache_dir=cache
-    )
-    return dict(json.loads(Path(path).read_text(encoding="utf-8"))["model_cfg"])
 
 
 def _refuse_code(config: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from postscope.indexing import hub
 from postscope.indexing.encoders.openclip_loading import LoadedClip
 from postscope.indexing.encoders.torch_device import TorchDevice, fingerprint, loading, require
 from postscope.indexing.types import Vectors
@@ -123,9 +124,9 @@ class SentenceText:
     def __init__(self, name: str, *, cache_dir: Path, device: TorchDevice) -> None:
         library = require("sentence_transformers")
         with loading(f"text model {name}", "Without access to the hub give a local folder"):
-            self._model = library.SentenceTransformer(
-                name, device=device.name, cache_folder=str(cache_dir), trust_remote_code=False
-            ).eval()
+            repo = text_repo(name)
+            folder = name if repo is None else hub.at_hand(repo, cache_dir, hub.library_files)
+            self._model = library.SentenceTransformer(str(folder), device=device.name, trust_remote_code=False).eval()
             window = self._model.max_seq_length or 512
         self._device = device
         self._limit = window * CHARACTERS_A_TOKEN
@@ -143,6 +144,23 @@ class SentenceText:
                 show_progress_bar=False,
             )
             return _unit(found)
+
+
+def text_repo(name: str) -> str | None:
+    """The repository on the hub that a text model comes from; None where its name is that of a folder."""
+    if Path(name).is_dir():
+        return None
+    return name if "/" in name else f"sentence-transformers/{name}"
+
+
+def fetch_text_model(name: str, cache_dir: Path, *, tell: hub.Tell | None = None) -> hub.HubModel | None:
+    """Get a text model from the hub; None where it is a folder.
+
+    Raises:
+        EncoderUnavailable: there is none of this name, or no way to it.
+    """
+    repo = text_repo(name)
+    return None if repo is None else hub.fetch(repo, cache_dir, hub.library_files, tell=tell)
 
 
 class _BoundedMemory(dict[str, str]):

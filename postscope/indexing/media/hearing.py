@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from postscope.indexing import hub
 from postscope.indexing.encoders.base import EncoderUnavailable
 from postscope.indexing.media.decoding.speech import SpeechGates
 from postscope.indexing.media.errors import MediaError
 from postscope.indexing.media.parts import PartReport, Spoken, Word
 from postscope.indexing.media.sandbox.pool import Sandbox
-from postscope.indexing.media.speech_weights import HEARING
+from postscope.indexing.media.speech_weights import HEARING, WHISPER_SIZES
 
 LOAD_SECONDS: Final = 30.0
 """For the model, where the process is new."""
@@ -64,45 +65,65 @@ class Hearing:
 
 
 def model_folder(model: str, cache_dir: Path) -> Path:
-    """Where a model is: ``bundled``, a folder, or the name of one that was downloaded.
+    """Where a model is: ``bundled``, a folder, or the name of one that was fetched (see ``repo_of``).
 
     Raises:
         EncoderUnavailable: it is not here; the message says how to get it.
-        WeightsChanged: a file of the bundled one is not the pinned one.
+        WeightsChanged: a file is not the pinned one, or not the one that was fetched.
     """
     if model == "bundled":
         weights, *_ = [file.locate() for file in HEARING]
         return weights.parent
-    for folder in (Path(model), downloaded_folder(model, cache_dir)):
-        if (folder / "model.bin").is_file():
-            return folder
-    raise EncoderUnavailable(f"there is no speech model {model!r} here: download it ahead with `postscope models`")
+    if is_folder(model):
+        whisper_files([file.name for file in Path(model).iterdir()], model)
+        return Path(model)
+    here = hub.fetched(repo_of(model), cache_dir)
+    if here is None:
+        raise EncoderUnavailable(f"there is no speech model {model!r} here: `postscope models --download` fetches it")
+    return here.check()
 
 
-def downloaded_folder(name: str, cache_dir: Path) -> Path:
-    """Where a model of this name is kept once it was downloaded."""
-    return cache_dir / "whisper" / name.replace("/", "--")
+def is_folder(model: str) -> bool:
+    """Whether a setting names a folder of this machine. A size such as ``small`` never does, whatever lies about."""
+    return model not in WHISPER_SIZES and Path(model).is_dir()
 
 
-def download_model(name: str, cache_dir: Path) -> Path:
-    """Get a model from the Hugging Face Hub: a size such as ``small``, or ``owner/name`` of a CTranslate2 model.
-
-    Returns:
-        Its folder, which is complete.
+def repo_of(model: str) -> str:
+    """Where the hub keeps a model: a size such as ``small``, or ``owner/name`` of one for CTranslate2.
 
     Raises:
-        EncoderUnavailable: there is none of this name, or no way to it.
+        EncoderUnavailable: it is neither.
     """
-    from faster_whisper import download_model as download
+    if model in WHISPER_SIZES:
+        return WHISPER_SIZES[model]
+    if model.count("/") == 1 and not model.startswith((".", "/")):
+        return model
+    sizes = ", ".join(WHISPER_SIZES)
+    raise EncoderUnavailable(f"there is no speech model {model!r}: it is no folder, no owner/name, and none of {sizes}")
 
-    folder = downloaded_folder(name, cache_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        download(name, output_dir=str(folder))
-    except Exception as error:  # the hub's client lets many kinds through
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise EncoderUnavailable(f"the speech model {name!r} cannot be downloaded: {reason}") from error
-    return folder
+
+def fetch_model(model: str, cache_dir: Path, *, tell: hub.Tell | None = None) -> hub.HubModel:
+    """Get a model from the hub (see ``repo_of``).
+
+    Raises:
+        EncoderUnavailable: there is none of this name, or no way to it, or it is no model of Whisper for CTranslate2.
+    """
+    return hub.fetch(repo_of(model), cache_dir, lambda names: whisper_files(names, model), tell=tell)
+
+
+def whisper_files(names: Sequence[str], model: str) -> list[str]:
+    """Those files among ``names`` that make a model of Whisper for CTranslate2.
+
+    Raises:
+        EncoderUnavailable: one is wanting: without it the library would go to the hub for another.
+    """
+    vocabulary = hub.first_of(names, "vocabulary.json", "vocabulary.txt")
+    wanting = [name for name in ("model.bin", "config.json", "tokenizer.json") if name not in names]
+    if vocabulary is None or wanting:
+        lacks = ", ".join([*wanting, *([] if vocabulary else ["a vocabulary"])])
+        raise EncoderUnavailable(f"{model} is no model of Whisper for CTranslate2: it has no {lacks}")
+    more = [name for name in ("preprocessor_config.json",) if name in names]
+    return ["model.bin", "config.json", "tokenizer.json", vocabulary, *more]
 
 
 def memory_for(folder: Path) -> int:

