@@ -24,6 +24,7 @@ Tell = Callable[[str], None]
 """Takes one line on how it goes."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOCALLY: Final = "without a way to the hub name a local folder"
 _UNSAID: Final = "not said"
 
 
@@ -201,11 +202,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, errors.HFValidationError):
         return "its name must be of the form owner/name"
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set"
+        return f"HF_HUB_OFFLINE is set; {_LOCALLY}"
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"{constants.ENDPOINT} has none of this name, or not for everybody: a token in HF_TOKEN may open it"
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return f"{constants.ENDPOINT}: {line}"
+    return f"{constants.ENDPOINT}: {line.rstrip('.')}; {_LOCALLY}"
 
 
 def _record(repo: str, cache_dir: Path) -> Path:
