@@ -147,3 +147,13 @@ def test_a_discovered_topic_is_near_a_post_with_or_without_its_language_and_a_wa
     assert not place(subject, spoken, spoken)
     assert place(spoken, spoken, subject, watched=True)
     assert not place(subject, spoken, subject, watched=True)
+
+
+def test_talk_of_nothing_in_common_is_not_one_topic_though_it_lies_in_one_region_beside_another() -> None:
+    generator, dim = np.random.default_rng(1), 24
+    centres = generator.normal(size=(3, dim))
+    subjects = [centre + generator.normal(size=(40, dim)) for centre in centres]
+    idle = generator.normal(size=(1_200, dim))
+    apart = np.full(dim, 6.0) + 0.3 * generator.normal(size=(24, dim))
+    found = DensityClusterer().cluster(unit(np.concatenate([*subjects, idle, apart])), min_size=30, seed=1)
+    assert np.bincount(found.labels[found.labels >= 0], minlength=1).max() < 200

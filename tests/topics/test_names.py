@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from postscope.backend.runtime import Runtime
-from postscope.indexing.topics.keywords import Keyword, WordCounts, keywords
+from postscope.indexing.topics.job import PostLine
+from postscope.indexing.topics.keywords import Keyword, WordCounts, count_voices, keywords, read_terms
 from postscope.indexing.topics.names import KeywordNamer, TopicNamer
 from tests.topics.conftest import TopicDesk
 
@@ -153,6 +155,52 @@ def test_words_in_one_and_apart_and_in_the_plural_are_one_keyword() -> None:
     assert len(found("glass", "a glass", "class", "the class")) == 2, "an s that is no plural's"
 
 
+def told(*lines: tuple[str, str | None, int, int], topics: Sequence[int] | None = None) -> list[str]:
+    """Keywords of the first topic: of each line the text, its language, its author and its group of copies."""
+    read = read_terms(
+        PostLine(text, language, 0, 0, group, author) for text, language, author, group in (*lines, *OTHERS)
+    )
+    labels = np.array([*(topics or [0] * len(lines)), *([1] * len(OTHERS))], np.int32)
+    return [keyword.word for keyword in keywords(count_voices(labels, labels, read), 2)[0]]
+
+
+OTHERS = tuple((f"match goal {n}", language, 90 + n, -1) for n in range(4) for language in ("en", "tr"))
+
+
+def test_a_word_that_one_author_or_the_copies_of_one_text_have_is_no_keyword() -> None:
+    lines = [("storm ferry", "en", 1, -1), ("storm bridge", "en", 1, -1), ("rain bridge", "en", 2, -1)]
+    assert told(*lines) == ["bridge"]
+    copies = [("storm ferry", "en", 1, 7), ("storm ferry!", "en", 2, 7), ("the storm", "en", 3, -1)]
+    assert told(*copies) == ["storm"]
+    assert told(("storm", "en", -1, -1), ("a storm", "en", -1, -1)) == ["storm"], (
+        "authors that nobody knows are several"
+    )
+
+
+def test_a_copy_that_is_a_picture_alone_does_not_stand_for_the_text() -> None:
+    assert told(("", None, 1, 7), ("storm ferry", "en", 2, 7), ("the storm", "en", 3, -1)) == ["storm"]
+
+
+def test_a_name_that_several_languages_have_is_one_keyword_though_each_says_it_once() -> None:
+    assert told(("Okafor wins", "en", 1, -1), ("Okafor yendi", "tr", 2, -1), ("satranç bitti", "tr", 3, -1)) == [
+        "okafor"
+    ]
+
+
+def test_spellings_of_a_word_support_one_another() -> None:
+    assert told(("paper lanterns", "en", 1, -1), ("#paperlantern", "en", 2, -1)) == ["paper lanterns"]
+
+
+def test_a_topic_whose_posts_share_no_word_is_named_by_the_one_that_stands_for_it() -> None:
+    assert told(("storm ferry", "en", 1, -1), ("rain bridge", "en", 2, -1)) == []
+    named = KeywordNamer().name([], ["☕", "The ferry does not sail today, and nobody at the harbour says why", "rain"])
+    assert named.name == "“The ferry does not sail today, and nobody at…”"
+    assert KeywordNamer().name([], ["お茶" * 40]).name == f"“{'お茶' * 24}…”"
+    assert KeywordNamer().name([], ["", "☕"]).name == "posts without words"
+
+
 def test_a_name_says_nothing_twice() -> None:
-    told = [Keyword(word, 1.0, "en") for word in ("paper lanterns", "paperlantern", "lantern", "river boats", "boat")]
-    assert KeywordNamer().name(told, []).name == "paper lanterns, river boats"
+    several = [
+        Keyword(word, 1.0, "en") for word in ("paper lanterns", "paperlantern", "lantern", "river boats", "boat")
+    ]
+    assert KeywordNamer().name(several, []).name == "paper lanterns, river boats"

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 from PIL import Image
 
-from postscope.backend.tables import Alert, Media, TopicLayout
+from postscope.backend.tables import Alert, Media, TopicLayout, TopicMember
 from postscope.backend.trends.report.content import ReportQuery, read_report
 from postscope.backend.trends.report.page import report_page
 from postscope.backend.trends.report.printing import BROWSERS, NoBrowser, print_pdf
@@ -120,7 +120,42 @@ def test_it_tells_what_emerged_with_evidence_posts_pictures_alerts_and_map(archi
     drawn = page[page.index("<h2>Map") : page.index("<h2>Sentiment")]
     assert drawn.count("<circle") == 40
     assert re.search(r"1 of 1\d\d posts were scored: negative 100%", page)
-    assert "The history that the window is compared with begins" in page
+    assert "The history that the window is compared with begins 2026-03-01 00:00: 21.0 days." in page
+
+
+def test_whatever_it_links_to_is_there(archive: Archive, told: UUID) -> None:
+    outlier = archive.add("2026-03-27T12:00:00Z", text="of nothing")
+    with archive.runtime.database.session() as session:
+        session.add(TopicMember(post_id=outlier, topic_id=None, strength=0.0, assigned_at=archive.runtime.clock()))
+    page = archive.raw("/v1/trends/report", **WINDOW, tz="Asia/Kathmandu").text
+    links = {said["href"] or "" for tag, said in Elements(page).found if tag == "a"}
+    kinds = {re.split(r"[?/]", link.removeprefix("/v1/"))[0] for link in links}
+    assert kinds == {"posts", "trends", "topics", "alerts"}
+    assert {link: archive.raw(link).status_code for link in links} == dict.fromkeys(links, 200)
+    (nowhere,) = [link for link in links if "outlier" in link]
+    assert [post["id"] for post in archive.get(nowhere)["posts"]] == [str(outlier)]
+
+
+def test_figures_that_were_not_reported_are_not_called_none(archive: Archive, told: UUID) -> None:
+    page = archive.raw("/v1/trends/report", **WINDOW).text
+    assert page.count("<b>none reported</b>") == 2
+    archive.add("2026-03-27T12:00:00Z", metrics={"views": 1_200})
+    assert "<b>1,200</b><span>reach" in archive.raw("/v1/trends/report", **WINDOW).text
+
+
+def test_shares_that_few_posts_make_are_pale_and_parts_add_up(archive: Archive) -> None:
+    rows = [
+        {"created_at": "2026-03-27T12:00:00Z", "text": f"w {n}", "language": n}
+        for n in ("en", "de", "fr", "it", "es", "pt", "nl")
+    ]
+    ids = archive.add_many(rows)
+    archive.topic(ids)
+    for post in ids[:2]:
+        archive.sounds(post, 0.8, 0.1, 0.1)
+    asked = {**WINDOW, "from": "2026-03-27T00:00:00Z"}
+    page = archive.raw("/v1/trends/report", **asked).text
+    assert 'fill-opacity=".35"><title>negative: 100% of 2' in page
+    assert "language: de 1, en 1, es 1, fr 1, others 3" in page
 
 
 def test_too_short_a_history_is_said_and_counts_are_shown(archive: Archive, told: UUID) -> None:

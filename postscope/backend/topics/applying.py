@@ -21,7 +21,7 @@ from postscope.backend.work import Stage
 from postscope.indexing.topics.identity import Event
 from postscope.indexing.topics.job import Found, Job, Result
 from postscope.indexing.topics.keywords import Keyword
-from postscope.indexing.topics.names import KeywordNamer
+from postscope.indexing.topics.names import WORDLESS, KeywordNamer
 
 LOCK: Final = 0x746F7069
 """Of all that changes which topics there are: the bytes of "topi"."""
@@ -161,7 +161,8 @@ def _update(
     after = {word["word"] for word in one.keywords[:5]}
     topic.keywords = one.keywords
     topic.summary = {**topic.summary, "post_ids": [str(ids[place]) for place in one.examples]}
-    due = not topic.name or not before or len(before & after) < SAME_WORDS * len(before)
+    unsaid = topic.name in ("", WORDLESS) or (not before and bool(after))
+    due = unsaid or len(before & after) < SAME_WORDS * len(before)
     if topic.named_by is None and due:
         topic.name = KeywordNamer().name([Keyword(**word) for word in one.keywords], []).name
     return due

@@ -80,6 +80,7 @@ def texts_of(session: Session, posts: Sequence[UUID]) -> dict[UUID, PostLine]:
             Post.tags,
             spoken_language().label("language"),
             Post.created_at,
+            Post.author_hash,
             DuplicateMember.group_id,
         )
         .outerjoin(DuplicateMember, DuplicateMember.post_id == Post.id)
@@ -93,6 +94,7 @@ def texts_of(session: Session, posts: Sequence[UUID]) -> dict[UUID, PostLine]:
             _stratum(int(row.created_at.timestamp()), row.language),
             # Its random half: that two groups of one window share it is next to impossible, and would harm little.
             row.group_id.int & _RANDOM if row.group_id else -1,
+            int(row.author_hash[:15], 16) if row.author_hash else -1,
         )
         for row in found
     }

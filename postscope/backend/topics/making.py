@@ -18,7 +18,7 @@ from postscope.backend.topics.edit import Edit, living, members_only
 from postscope.backend.topics.gathering import texts_of
 from postscope.indexing.normalise import normalise
 from postscope.indexing.stores.base import DenseQuery
-from postscope.indexing.topics.keywords import WordCounts, keywords
+from postscope.indexing.topics.keywords import count_voices, keywords, read_terms
 from postscope.indexing.topics.names import KeywordNamer
 from postscope.indexing.types import Vector, Vectors
 
@@ -118,14 +118,13 @@ def _tell_words(session: Session, topic: Topic, source: Topic, posts: Sequence[u
             .limit(OTHERS)
         )
     )
-    counts = WordCounts()
-    for number, ids in ((0, posts), (-1, rest)):
-        for line in texts_of(session, ids).values():
-            counts.add(number, line.text, line.language)
-    found = keywords(counts, 1)[0]
+    mine, others = texts_of(session, posts), texts_of(session, rest)
+    topics = np.array([0] * len(mine) + [-1] * len(others), np.int32)
+    found = keywords(count_voices(topics, topics, read_terms([*mine.values(), *others.values()])), 1)[0]
     topic.keywords = [{"word": one.word, "weight": one.weight, "language": one.language} for one in found]
     topic.summary = {"post_ids": [str(post) for post in posts[:5]]}
-    topic.name = topic.name or KeywordNamer().name(found, []).name
+    texts = [mine[post].text for post in posts if post in mine]
+    topic.name = topic.name or KeywordNamer().name(found, texts).name
 
 
 def _seed(runtime: Runtime, words: str | None, posts: Sequence[uuid.UUID]) -> Vector:

@@ -57,6 +57,7 @@ def name_topics(
             except NamerFailed as error:
                 log.warning("topic_not_named", topic=str(topic_id), reason=str(error))
                 namer, failed = KeywordNamer(), failed + 1
+                named = namer.name(keywords, texts)
         _write(runtime, topic_id, named, media)
         tell(number + 1, len(ids))
     return failed

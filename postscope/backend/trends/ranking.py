@@ -28,7 +28,7 @@ from postscope.backend.trends.requests import Format, PostFilter, Zone
 from postscope.backend.trends.selection import conditions, within
 from postscope.backend.trends.timelines import one_snapshot
 from postscope.indexing.bursts import Prediction, benjamini_hochberg
-from postscope.indexing.growth import NEW_POSTS, Frame
+from postscope.indexing.growth import HOUR, NEW_POSTS, Frame
 
 By = Literal["topic", "tag", "label"]
 Rank = Literal["emerging", "growing", "fading"]
@@ -75,7 +75,10 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best first. Without ``enough_history`` all probabilities are 1, and the largest comes first."""
+    """The best first. Without ``enough_history`` all probabilities are 1, and the largest comes first.
+
+    ``history_since`` is the hour of the first post of the history, or how far back it was looked where there is none.
+    """
 
     since: datetime
     to: datetime
@@ -138,6 +141,8 @@ def rank_trends(database: Database, asked: TrendsQuery, *, author_key: bytes, no
                 hourly.last[key],
             )
         )
+    if len(frame.stream):
+        history_since = max(history_since, since - len(frame.stream) * HOUR)
     return Ranking(since, to, history_since, frame.enough, len(trends), _best(trends, asked))
 
 

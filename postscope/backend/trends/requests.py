@@ -72,6 +72,7 @@ class PostFilter(BaseModel):
         | None
     ) = Field(None, description="every one of these words is in the text; a phrase in double quotes as a whole")
     topic_id: UUID | None = Field(None, description="posts of this topic; of what it was merged into, if it was")
+    outlier: bool | None = Field(None, description="true: looked at and found to be of no topic; false: of a topic")
     mood: Mood | None = Field(None, description="how the post sounds most")
     since: Time | None = Field(None, alias="from", description="from <= created_at", examples=["2026-03-01T00:00:00Z"])
     to: Time | None = Field(None, description="created_at < to", examples=["2026-03-08T00:00:00Z"])

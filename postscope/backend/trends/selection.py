@@ -49,6 +49,10 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
         found += [_says(phrase or word) for phrase, word in _PARTS.findall(asked.q)]
     if asked.topic_id:
         found.append(in_topic(session, resolve(session, asked.topic_id)))
+    if asked.outlier is not None:
+        looked_at = select(literal(1)).where(TopicMember.post_id == Post.id)
+        nowhere = TopicMember.topic_id.is_(None)
+        found.append(exists(looked_at.where(nowhere if asked.outlier else TopicMember.topic_id.is_not(None))))
     if asked.mood:
         found.append(exists(select(literal(1)).where(PostSentiment.post_id == Post.id, sounds(asked.mood))))
     return found

@@ -38,6 +38,9 @@ LARGEST: Final = 0.2
 """A region with more than this share of all points is taken apart where it has parts; one that has none stays whole."""
 FEW: Final = 25
 """And it has more points than this many least clusters: a small window may well have one subject."""
+PARTS_SHARE, LOOSE_PARTS_SHARE = 0.5, 0.25
+"""Share of its points that the parts must have; less is enough where they do not lie around one centre: that is no
+topic whatever its density, as where all posts are to one address."""
 PARTED: Final = 4
 """A sub-topic needs a quarter of the points that a topic needs."""
 
@@ -142,11 +145,13 @@ def _extract(
 def _regions(tree: npt.NDArray[np.float64], vectors: Vectors, min_size: int) -> Labels:
     """The regions of HDBSCAN; all points may be one only where they lie around one centre."""
     labels, _ = _extract(tree, min_size, "eom", single=_tightness(vectors) >= TIGHT_COSINE)
-    return _taken_apart(labels, tree, min_size, max(LARGEST * len(vectors), FEW * min_size))
+    return _taken_apart(labels, vectors, tree, min_size, max(LARGEST * len(vectors), FEW * min_size))
 
 
-def _taken_apart(labels: Labels, tree: npt.NDArray[np.float64], min_size: int, largest: float) -> Labels:
-    """A region of more than ``largest`` points is replaced by the smaller ones that most of it is made of, where there
+def _taken_apart(
+    labels: Labels, vectors: Vectors, tree: npt.NDArray[np.float64], min_size: int, largest: float
+) -> Labels:
+    """A region of more than ``largest`` points is replaced by the smaller ones that make up enough of it, where there
     are two or more."""
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     if sizes.max() <= largest:
@@ -156,7 +161,8 @@ def _taken_apart(labels: Labels, tree: npt.NDArray[np.float64], min_size: int, l
     for region in np.flatnonzero(sizes > largest).tolist():
         inside = labels == region
         parts = smaller[inside]
-        if len(np.unique(parts[parts >= 0])) >= 2 and (parts >= 0).mean() >= 0.5:
+        share = PARTS_SHARE if _tightness(vectors[inside]) >= TIGHT_COSINE else LOOSE_PARTS_SHARE
+        if len(np.unique(parts[parts >= 0])) >= 2 and (parts >= 0).mean() >= share:
             labels[inside] = np.where(parts >= 0, parts + fresh, -1)
     return by_size(labels)
 

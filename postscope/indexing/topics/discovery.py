@@ -31,7 +31,7 @@ from postscope.indexing.clustering.sampling import stratified
 from postscope.indexing.clustering.themes import means
 from postscope.indexing.clustering.voting import VOTERS, vote
 from postscope.indexing.topics.job import Found, Job, Result
-from postscope.indexing.topics.keywords import TextTerms, WordCounts, keywords, read_terms
+from postscope.indexing.topics.keywords import TextTerms, count_voices, keywords, read_terms
 from postscope.indexing.topics.representatives import representatives, without_repeats
 from postscope.indexing.types import Vectors
 
@@ -161,16 +161,10 @@ def _between(near: Neighbours, places: Layout) -> Layout:
 
 
 def _words(read: list[TextTerms], layers: dict[str, Layer]) -> dict[str, list[list[dict[str, object]]]]:
-    """Keywords of every layer; copies within a topic are counted once."""
+    """Keywords of every layer."""
     labels, parts = layers["topic"][0], layers["subtopic"][0]
     fine, fine_of = _fine(labels, parts)
-    counts = WordCounts()
-    seen: set[tuple[int, int]] = set()
-    for cell, text in zip(fine.tolist(), read, strict=True):
-        key = (cell, text.told_by)
-        if key not in seen:
-            seen.add(key)
-            counts.add_terms(cell, text.terms, text.language)
+    counts = count_voices(labels, fine, read)
     topics = counts.regrouped({cell: topic for cell, (topic, _) in fine_of.items()})
     subtopics = counts.regrouped({cell: part for cell, (_, part) in fine_of.items()})
     theme_of = layers["topic"][1]

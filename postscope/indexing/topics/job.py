@@ -50,6 +50,7 @@ class PostLine:
         created: in Unix seconds.
         stratum: posts of one stratum are alike as far as a sample goes.
         group: number of the group of copies that it is known to be in; -1 for none.
+        author: a number for who wrote it; -1 where that is not known.
     """
 
     text: str
@@ -57,6 +58,7 @@ class PostLine:
     created: int
     stratum: int
     group: int = -1
+    author: int = -1
 
     @property
     def spoken(self) -> str | None:

@@ -13,6 +13,9 @@ NAMED_BY: Final = 3
 """Keywords in a name."""
 SUMMARY: Final = 240
 """Characters of a summary."""
+QUOTED: Final = 48
+"""Characters of a post that stands for a topic whose posts share no word."""
+WORDLESS: Final = "posts without words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ class TopicNamer(Protocol):
 
 
 class KeywordNamer:
-    """Names a topic by its first keywords, and sums it up in the words of the posts that stand for it."""
+    """Names a topic by its first keywords, and sums it up in the words of the posts that stand for it.
+
+    One without keywords, whose posts share no word, is named by how the post begins that stands for it most.
+    """
 
     def name(self, keywords: Sequence[Keyword], texts: Sequence[str]) -> TopicName:
         """See ``TopicNamer``."""
@@ -50,9 +56,19 @@ class KeywordNamer:
                 used |= mine
             if len(picked) == NAMED_BY:
                 break
-        name = ", ".join(picked) or "posts without words"
+        name = ", ".join(picked) or _quoted(texts) or WORDLESS
         seen = bool(keywords) and all(keyword.seen for keyword in keywords)
         return TopicName(f"seen: {name}" if seen else name, summary_of(texts))
+
+
+def _quoted(texts: Sequence[str]) -> str:
+    """The beginning of the first text that has a letter, in quotation marks."""
+    text = next((" ".join(text.split()) for text in texts if any(map(str.isalpha, text))), "")
+    if len(text) > QUOTED:
+        # At the end of a word, where the script has words that end.
+        whole = text[:QUOTED].rsplit(" ", 1)[0]
+        text = (whole if len(whole) > QUOTED // 2 else text[:QUOTED]) + "…"
+    return f"“{text}”" if text else ""
 
 
 def summary_of(texts: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from postscope.indexing.topics.stop_words import STOP_WORDS
 MAX_CHARS: Final = 2_000
 """Of one text: what it is about is said by then."""
 LONGEST: Final = 40
-SHORTEST_PLURAL: Final = 5
+SHORTEST_PLURAL: Final = 4
 """Letters of a word whose last ``s`` is taken for a plural's."""
 PAIR: Final = " "
 """Joins the two words of a pair."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -23,8 +24,12 @@ _COLOURS = (
     "#5d7f1f",
     "#8a5a44",
 )
+FEW_SCORED = 5
+"""Scored posts of a bucket below which its shares tell little."""
 _TICK = 110
 """Room that the time under a bucket takes."""
+_LINE = 15
+"""Height of a name on the map."""
 _NAMED = 14
 """Topics that the map names."""
 
@@ -58,7 +63,8 @@ def bars(
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="#c2571a" stroke-width="1.5" stroke-dasharray="4 3"/>'
         )
-    parts.append(f'<text x="2" y="{top - 3}" class="tick">{most}, {escape(label)}</text>')
+    told = f"at most {most} {label}" + ("; dashed: the window before" if before else "")
+    parts.append(f'<text x="2" y="{top - 3}" class="tick">{escape(told)}</text>')
     return _svg(width, height, label, [*parts, *_axis(edges, zone, width, height - foot)])
 
 
@@ -84,17 +90,18 @@ def moods(
     height: int = 90,
     label: str,
 ) -> str:
-    """Shares of the moods in each bucket, among the posts that were scored; a gap where none was."""
+    """Shares of the moods in each bucket, among the posts that were scored; a gap where none was, pale where few."""
     step = width / max(len(mixes), 1)
     parts = []
     for n, mix in enumerate(mixes):
         scored, y = sum(mix.get(mood, 0) for mood in MOODS), 0.0
         for mood, colour in MOODS.items():
             share = mix.get(mood, 0) / scored if scored else 0.0
+            pale = ' fill-opacity=".35"' if scored < FEW_SCORED else ""
             if share:
                 parts.append(
                     f'<rect x="{n * step:.1f}" y="{y:.1f}" width="{step * 0.95:.1f}" height="{share * height:.1f}" '
-                    f'fill="{colour}"><title>{mood}: {share:.0%} of {scored}</title></rect>'
+                    f'fill="{colour}"{pale}><title>{mood}: {share:.0%} of {scored}</title></rect>'
                 )
             y += share * height
     return _svg(width, height + 20, label, [*parts, *_axis(edges, zone, width, height)])
@@ -118,23 +125,32 @@ def dots(drawn: DrawnMap, *, width: int = 900, height: int = 560) -> str:
         x, y = at(point.x, point.y)
         colour = _COLOURS[point.topic % len(_COLOURS)] if point.topic >= 0 else "#c9ced6"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}" fill-opacity=".75"/>')
-    taken: list[float] = []
+    taken: list[tuple[float, float, float]] = []
     for topic in sorted(drawn.topics, key=lambda one: (-one.posts, one.id))[:_NAMED]:
+        name = _short(topic.name)
         x, y = at(topic.x, topic.y)
-        y = _free(y, taken)
-        taken.append(y)
-        x = min(max(x, 110.0), width - 110.0)
+        half = _breadth(name) / 2
+        x = min(max(x, half), width - half)
+        y = _free(x, y, half, taken, height)
+        taken.append((x, y, half))
+        colour = _COLOURS[drawn.topics.index(topic) % len(_COLOURS)]
         parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" class="place" text-anchor="middle">{escape(_short(topic.name))}</text>'
+            f'<text x="{x:.1f}" y="{y:.1f}" class="place" text-anchor="middle" fill="{colour}">{escape(name)}</text>'
         )
     return _svg(width, height, "map of the posts", parts)
 
 
-def _free(y: float, taken: Sequence[float]) -> float:
-    """The nearest line downwards that no name is on yet."""
-    while any(abs(y - other) < 15 for other in taken):
-        y += 15
-    return y
+def _breadth(name: str) -> float:
+    """Of a name in the letters of the map: Chinese, Japanese and Korean ones are twice as broad."""
+    return sum(13.0 if unicodedata.east_asian_width(letter) in "WF" else 7.2 for letter in name)
+
+
+def _free(x: float, y: float, half: float, taken: Sequence[tuple[float, float, float]], height: int) -> float:
+    """The nearest line, upwards or downwards, on which no name is in the way."""
+    beside = [line for at, line, other in taken if abs(at - x) < half + other]
+    lines = [y + step * way * _LINE for step in range(height // _LINE) for way in (1, -1)]
+    free = [line for line in lines if all(abs(line - other) >= _LINE for other in beside)]
+    return next((line for line in free if _LINE <= line <= height - 2), y)
 
 
 def _short(name: str, most: int = 34) -> str:

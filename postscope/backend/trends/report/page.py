@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from importlib import resources
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
 from postscope.backend.trends.ranking import SURE, Rank, Ranking, Trend
 from postscope.backend.trends.report import drawing
@@ -25,6 +26,7 @@ NOTHING: Final[dict[Rank, str]] = {
     "fading": "No topic has fewer posts than its history lets expect.",
 }
 _TEXT = 320
+_PARTS = 4
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -88,13 +90,14 @@ def _overview(report: Report) -> str:
     change = "<p>The window before had no posts.</p>"
     if before is not None and before.total.posts:
         times = timeline.total.posts / before.total.posts
-        change = f"<p>The window before had {before.total.posts:,} posts (the dashed line): now {times:.2f} times.</p>"
+        earlier = _link(report.asked.url(since=before.edges[0], to=before.edges[-1]), f"{before.total.posts:,} posts")
+        change = f"<p>The window before had {earlier} (the dashed line): now {times:.2f} times.</p>"
     picture = drawing.bars(
         [one.posts for one in timeline.figures],
         timeline.buckets.edges,
         zone_of(report.asked.tz),
         before=_before(timeline),
-        label=f"posts by {timeline.size}",
+        label=f"posts in {timeline.size}",
     )
     link = _link(report.asked.url(), "the posts")
     if not timeline.total.posts:
@@ -108,9 +111,9 @@ def _tiles(total: Figures, report: Report) -> dict[str, str]:
     return {
         "posts": f"{total.posts:,}",
         "authors": f"{total.authors:,}",
-        "reach (views)": f"{total.reach:,.0f}",
-        "engagement": f"{total.engagement:,.0f}",
-        "in no topic": outliers,
+        "reach (views)": f"{total.reach:,.0f}" if total.reach else "none reported",
+        "engagement": f"{total.engagement:,.0f}" if total.engagement else "none reported",
+        "in no topic": _link(report.asked.url(outlier=True), outliers) if known.outliers else outliers,
     }
 
 
@@ -130,6 +133,7 @@ def _ranked(report: Report, rank: Rank) -> str:
         '<div class="wide"><table><tr><th>topic</th>'
         "<th>posts</th><th>expected</th><th>95 of 100 cases</th><th>ratio</th>"
         f"<th>q</th><th></th></tr>{rows}</table></div>"
+        f"<p>{_link(_trends(report, rank), 'The same as numbers, with probabilities')}</p>"
     )
     told = "".join(_story(story, report) for story in stories)
     return f"<section><h2>{TITLES[rank]}</h2>{note}{table}{told}</section>"
@@ -163,25 +167,36 @@ def _story(story: TopicStory, report: Report) -> str:
         before=before,
         width=620,
         height=96,
-        label=f"posts by {timeline.size}",
+        label=f"posts in {timeline.size}",
     )
     if not timeline.total.posts and not before:
         picture = ""
-    pictures = "".join(
-        f'<img src="{one.data}" width="{one.width}" height="{one.height}" alt="picture of a post">'
-        for one in story.pictures
-    )
     posts = "".join(
-        f"<blockquote><p>{_words(_cut(post.text) or '(no words)')}</p>"
-        f"<footer>{_words(post.source)}, {_time(post.created_at, report)}</footer></blockquote>"
+        f"<blockquote><p>{_words(_cut(post.text) or '(no words)')}</p><footer>{_words(post.source)}, "
+        f"{_link(f'/v1/posts/{post.id}', _time(post.created_at, report))}</footer></blockquote>"
         for post in story.posts
     )
     mix = _mix(timeline.total) if timeline.total.posts else '<p class="mix">No posts in this window; earlier ones:</p>'
     words = f'<p class="words">{_words(", ".join(story.keywords))}</p>' if story.keywords else ""
     return (
-        f"<article><h3>{_words(story.trend.name)}</h3>{words}{picture}{mix}"
-        f'<div class="pictures">{pictures}</div>{posts}</article>'
+        f'<article><h3><a href="/v1/topics/{story.trend.key}">{_words(story.trend.name)}</a></h3>'
+        f"{words}{picture}{mix}{_pictures(story)}{posts}</article>"
     )
+
+
+def _pictures(story: TopicStory) -> str:
+    shown = "".join(
+        f'<a href="/v1/posts/{one.post_id}"><img src="{one.data}" width="{one.width}" height="{one.height}" '
+        'alt="picture of a post"></a>'
+        for one in story.pictures
+    )
+    return f'<div class="pictures">{shown}</div>' if shown else ""
+
+
+def _trends(report: Report, rank: Rank) -> str:
+    """Where a list is as numbers."""
+    posts = urlsplit(report.asked.url()).query
+    return f"/v1/trends?{urlencode({'rank': rank, 'tz': report.asked.tz, 'limit': report.asked.limit})}&{posts}"
 
 
 def _before(timeline: Timeline) -> Sequence[int]:
@@ -191,12 +206,17 @@ def _before(timeline: Timeline) -> Sequence[int]:
 
 
 def _mix(total: Figures) -> str:
-    said = "; ".join(
-        f"{name}: " + ", ".join(f"{value} {count}" for value, count in sorted(mix.items(), key=lambda one: -one[1])[:4])
-        for name, mix in total.mixes.items()
-        if mix
-    )
-    return f'<p class="mix">{total.authors:,} authors. {_words(said)}</p>'
+    said = "; ".join(f"{name}: {', '.join(_largest(mix))}" for name, mix in total.mixes.items() if mix)
+    authors = "1 author" if total.authors == 1 else f"{total.authors:,} authors"
+    return f'<p class="mix">{authors}. {_words(said)}</p>'
+
+
+def _largest(mix: Mapping[str, int]) -> list[str]:
+    """The largest parts, and what is left."""
+    ordered = sorted(mix.items(), key=lambda one: (-one[1], one[0]))
+    shown, rest = ordered[:_PARTS], ordered[_PARTS:]
+    others = [f"others {sum(count for _, count in rest):,}"] if rest else []
+    return [f"{value} {count:,}" for value, count in shown] + others
 
 
 def _alerts(report: Report) -> str:
@@ -216,8 +236,9 @@ def _alert(shown: ShownAlert, report: Report) -> str:
     marks = ", ".join(one.marks).replace("_", " ")
     return (
         f"<tr><td>{_words(shown.name)}</td><td>{escape(one.kind)}</td><td>{_time(one.since, report)}</td>"
-        f"<td>{one.observed}</td><td>{one.expected:.1f} ({one.low} to {one.high})</td>"
-        f"<td>{one.posts}, {one.authors}</td><td>{escape(one.state)}</td><td>{escape(marks)}</td></tr>"
+        f"<td>{_link(f'/v1/alerts/{one.id}', str(one.observed))}</td>"
+        f"<td>{one.expected:.1f} ({one.low} to {one.high})</td><td>{one.posts}, {one.authors}</td>"
+        f"<td>{escape(one.state)}</td><td>{escape(marks)}</td></tr>"
     )
 
 
