@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postscope.indexing.copies.runs import edits_in_run
 from postscope.indexing.copies.texts import compare_texts, text_print
 from tests.benchmarks.text_edits import EDITS
 
@@ -60,3 +61,55 @@ def test_any_texts_are_defined(one: str, other: str) -> None:
     assert (there is None) == (back is None)
     if there is not None:
         assert 0.5 <= there.score <= 1
+
+
+@pytest.mark.parametrize(
+    ("edited", "told"),
+    [
+        ("@harbour way to take advantage …", "@harbour way to take advantage of #GullWeek :)"),
+        ("@harbour @mara HAPPY SEAL DAY http://t.co/abc", "@harbour @mara happy seal day"),
+        ("RT @someone: @harbour great, will do once I land", "@harbour great will do once I land"),
+        (
+            "“@harbour 4467 and 152 on 2/25 and 503 on 2/26” — can you believe it? So true, we saw it too",
+            "@harbour 4467 and 152 on 2/25 and 503 on 2/26",
+        ),
+        ("@habrour @mara You coul dhave just said no thanks", "@harbour @mara You could have just said no thanks"),
+    ],
+)
+def test_short_texts_are_copies_where_one_stands_in_the_other(edited: str, told: str) -> None:
+    for found in (compare(edited, told), compare(told, edited)):
+        assert found is not None
+        assert found.score >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "@harbour great customer service, thanks",
+            "@mara thank you for great customer service, but the boat to the "
+            "island was late again, and nobody at the desk knew why",
+        ),
+        ("@harbour thank you!", "@harbour thank you for the quick reply"),
+        ("@harbour ok thank you", "@harbour ok thank you, what do I do if nobody comes to the pier before noon today?"),
+        ("@harbour now on hold for 75 minutes", "@harbour now on hold for 90 minutes"),
+        ("@harbour great flight and crew", "@mara great flight and crew"),
+        ("Good morning all", "Good morning friends, the ferry to the island leaves at nine from the old pier"),
+    ],
+)
+def test_a_phrase_that_anybody_uses_makes_no_copy(one: str, other: str) -> None:
+    assert compare(one, other) is None
+    assert compare(other, one) is None
+
+
+@given(st.text("abc", max_size=9), st.text("abc", max_size=14))
+def test_errors_in_a_run_are_the_fewest_there_can_be(part: str, whole: str) -> None:
+    rows: list[list[int]] = [list(range(len(part) + 1))]
+    for column, letter in enumerate(whole, 1):
+        row = [0]
+        for place, own in enumerate(part, 1):
+            row.append(min(rows[-1][place] + 1, row[-1] + 1, rows[-1][place - 1] + (own != letter)))
+            if place > 1 and column > 1 and (part[place - 2], own) == (letter, whole[column - 2]):
+                row[place] = min(row[place], rows[-2][place - 2] + 1)
+        rows.append(row)
+    assert edits_in_run(part, whole) == min(row[-1] for row in rows)
