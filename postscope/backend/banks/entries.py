@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from postscope.backend import audit
 from postscope.backend.auth import Caller
 from postscope.backend.banks import catalogue, changes
+from postscope.backend.banks.probing import Unchecked, told_of
 from postscope.backend.banks.schema import EntryChangeIn, EntryIn, HashIn, changes_of
 from postscope.backend.errors import Invalid, NotFound
 from postscope.backend.tables import BankEntry, BankSignal, BankVector, Upload
@@ -40,11 +41,13 @@ class Content:
     Attributes:
         signals: its hashes; one or more.
         vectors: by part, (n, dim), in the space named by ``space``.
+        left_out: parts that it is not known by, since nothing can be made of them.
     """
 
     signals: Sequence[NewSignal]
     space: str | None = None
     vectors: dict[str, Vectors] | None = None
+    left_out: Sequence[Unchecked] = ()
 
 
 def of_hashes(hashes: Sequence[HashIn], field: str = "hashes") -> Content:
@@ -125,6 +128,8 @@ def add(
     _write_content(session, entry.id, content)
     told = given.model_dump(mode="json", exclude={"hashes", "note"}, exclude_defaults=True)
     told["kinds"] = sorted({signal.kind for signal in content.signals})
+    if content.left_out:
+        told["left_out"] = told_of(content.left_out)
     _record(session, entry, "bank_entry.add", caller.name, told, now)
     return entry
 

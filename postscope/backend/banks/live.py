@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import numpy as np
 import structlog
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from postscope.backend.banks import changes, vectors
+from postscope.backend.banks.loading import Loaded, all_ids, batched, change_vectors, load, read_vectors
 from postscope.backend.database import Database
-from postscope.backend.tables import Bank, BankEntry, BankSignal, BankVector
-from postscope.indexing.copies import sounds
-from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
-from postscope.indexing.sound_prints import unpack
+from postscope.backend.tables import Bank, BankEntry
+from postscope.indexing.known.index import KnownIndex
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +27,6 @@ INLINE_ENTRIES = 5_000
 """Changes of up to so many entries are taken over at once, in a fraction of a second."""
 _TURN_SECONDS = 2.0
 """For another thread that is taking over a small change; then matching goes on without it."""
-_CHUNK = 20_000
-
-NOT_HELD = ("look", "sound_track")
-"""Hashes that are large, and read when they are needed."""
-
-Loaded = tuple[KnownEntry, Sequence[KnownSignal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +144,19 @@ class LiveBanks:
         with self._database.session() as session:
             banks = self._banks(session)
             index = self._known.index
-            for chunk in self._chunks(session, found):
+            changed = self._changed(session, found)
+            for chunk in self._chunks(session, changed):
                 index.change(chunk)
             there = set(session.scalars(select(BankEntry.id).where(BankEntry.id.in_(found.entries))))
             index.remove([entry for entry in found.entries if entry not in there])
             unlooked = 0
             if space is not None:
-                read_vectors(session, index, space)
+                # A bank that is gone names no entries, so then all are read, as they are for another space.
+                same = self._loaded and space == self._space and self._known.banks.keys() <= banks.keys()
+                if same:
+                    change_vectors(session, index, space, changed)
+                else:
+                    read_vectors(session, index, space)
                 unlooked = vectors.count_lacking(session, space)
         self._space = space
         self._known = Known(index, banks, found.last, space=space, unlooked=unlooked)
@@ -171,14 +169,19 @@ class LiveBanks:
             views[number] = view_of(bank)
         return views
 
-    def _chunks(self, session: Session, found: changes.Changes) -> Iterator[list[Loaded]]:
-        if not self._loaded:  # the first time: all there is, and no list of it in the question
-            yield from load(session, self._numbers, _all_ids(session))
-            return
+    def _chunks(self, session: Session, changed: Sequence[UUID]) -> Iterator[list[Loaded]]:
+        # the first time: all there is, and no list of it in the question
+        batches = batched(changed) if self._loaded else all_ids(session)
+        return load(session, self._numbers, batches)
+
+    def _changed(self, session: Session, found: changes.Changes) -> list[UUID]:
+        """Entries to be read anew; none the first time, when all are."""
+        if not self._loaded:
+            return []
         ids = dict.fromkeys(found.entries)
         for import_id in found.imports:
             ids |= dict.fromkeys(session.scalars(select(BankEntry.id).where(BankEntry.import_id == import_id)))
-        yield from load(session, self._numbers, _batched(list(ids)))
+        return list(ids)
 
 
 def view_of(bank: Bank) -> BankView:
@@ -186,117 +189,7 @@ def view_of(bank: Bank) -> BankView:
     return BankView(bank.id, bank.name, bank.harmless, bank.enabled, tuple(bank.readers))
 
 
-def of_entries(session: Session, ids: Sequence[UUID], thresholds: Mapping[str, float]) -> KnownIndex:
-    """An index of these entries alone, switched on or not, for what is looked for in history.
-
-    Sounds are in it under all codes that others are looked up by: a post has one a second, of any moment in it.
-
-    Args:
-        session: to read with.
-        ids: those that are gone are left out.
-        thresholds: in place of the entries' own, for the kinds that are named.
-    """
-    numbers = {bank_id: number for number, bank_id in enumerate(session.scalars(select(Bank.id)))}
-    index = KnownIndex()
-    for chunk in load(session, numbers, _batched(list(ids))):
-        heard = _asked_codes(session, [entry.id for entry, _ in chunk])
-        index.change(
-            [
-                (
-                    replace(entry, active=True, thresholds={**entry.thresholds, **thresholds}),
-                    [*signals, *heard.get(entry.id, ())],
-                )
-                for entry, signals in chunk
-            ]
-        )
-    return index
-
-
-def _asked_codes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[KnownSignal]]:
-    rows = session.execute(
-        select(BankSignal.entry_id, BankSignal.value)
-        .where(BankSignal.entry_id == any_(literal(list(ids), ARRAY(Uuid))), BankSignal.kind == sounds.TRACK)
-        .order_by(BankSignal.id)
-    )
-    found: dict[UUID, list[KnownSignal]] = {}
-    for row in rows:
-        codes = sounds.asked_codes(unpack(row.value))
-        found.setdefault(row.entry_id, []).extend(KnownSignal("sound", code) for code in codes)
-    return found
-
-
-def load(session: Session, numbers: Mapping[UUID, int], batches: Iterator[Sequence[UUID]]) -> Iterator[list[Loaded]]:
-    """Entries with their hashes, a batch of ids at a time; what is gone is left out."""
-    for ids in batches:
-        given = any_(literal(list(ids), ARRAY(Uuid)))  # one parameter, however many there are
-        entries = session.execute(
-            select(
-                BankEntry.id,
-                BankEntry.bank_id,
-                BankEntry.thresholds,
-                BankEntry.expires_at,
-                BankEntry.enabled,
-                BankEntry.quarantined_at,
-            ).where(BankEntry.id == given)
-        ).all()
-        signals: dict[UUID, list[KnownSignal]] = {row.id: [] for row in entries}
-        for row in session.execute(
-            select(BankSignal.entry_id, BankSignal.kind, BankSignal.value)
-            .where(BankSignal.entry_id == given, BankSignal.kind.not_in(NOT_HELD))
-            .order_by(BankSignal.id)
-        ):
-            if row.entry_id in signals:
-                signals[row.entry_id].append(KnownSignal(row.kind, row.value))
-        yield [
-            (
-                KnownEntry(
-                    row.id,
-                    numbers[row.bank_id],
-                    row.thresholds,
-                    row.expires_at.timestamp() if row.expires_at else None,
-                    row.enabled and row.quarantined_at is None,
-                ),
-                signals[row.id],
-            )
-            for row in entries
-            if row.bank_id in numbers
-        ]
-
-
-def read_vectors(session: Session, index: KnownIndex, space: str, among: Sequence[ColumnElement[bool]] = ()) -> None:
-    """Take the vectors of entries over; of those that ``among`` chooses alone, where there is any condition."""
-    for part in ("text", "media"):
-        query = select(BankVector.entry_id, BankVector.vector).where(BankVector.space == space, BankVector.part == part)
-        if among:
-            query = query.join(BankEntry, BankEntry.id == BankVector.entry_id).where(*among)
-        rows = session.execute(query.order_by(BankVector.entry_id, BankVector.number)).all()
-        held = index.vectors(part)
-        if not rows:
-            if held is not None:
-                index.set_vectors(part, np.empty((0, held[0].shape[1]), np.float32), [])
-            continue
-        stacked = np.stack([np.frombuffer(row.vector, np.float32) for row in rows])
-        index.set_vectors(part, stacked, [row.entry_id for row in rows])
-
-
 def _import_size(session: Session, imports: Sequence[UUID]) -> int:
     if not imports:
         return 0
     return int(session.scalar(select(func.count()).where(BankEntry.import_id.in_(imports))) or 0)
-
-
-def _all_ids(session: Session) -> Iterator[Sequence[UUID]]:
-    after = UUID(int=0)
-    while True:
-        ids = list(
-            session.scalars(select(BankEntry.id).where(BankEntry.id > after).order_by(BankEntry.id).limit(_CHUNK))
-        )
-        if not ids:
-            return
-        yield ids
-        after = ids[-1]
-
-
-def _batched(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]

@@ -47,7 +47,8 @@ def entry_content(runtime: Runtime, given: EntryIn) -> Content:
     Raises:
         NotFound: there is no such post.
         Conflict: ``not_fingerprinted``: the post was not looked at yet, or has changed since.
-        Invalid: there is no such upload, its file cannot be read, or a hash is none; names the field.
+        Invalid: there is no such upload, its file cannot be read, a video can only be heard, or a hash is none; names
+            the field.
     """
     if given.post_id is not None:
         return _of_post(runtime, given.post_id)
@@ -149,6 +150,12 @@ def _of_upload(runtime: Runtime, upload_id: UUID) -> Content:
         shown = contents.open_content(runtime, data)
     except contents.NotShown as error:
         raise Invalid.of("upload_id", f"its file cannot be read: {error}") from error
+    if shown.unseen is not None:
+        raise Invalid.of(
+            "upload_id",
+            f"of this video nothing but the sound can be read: {shown.unseen.reason}. An entry of it would match every "
+            "video with that sound; to look for the sound, upload it as a sound",
+        )
     if shown.moving:
         signals.append(NewSignal("vpdq", pack_frames(_frames(shown)), None, 0))
     elif shown.images:
@@ -176,6 +183,7 @@ def _of_post(runtime: Runtime, post_id: UUID) -> Content:
             )
         )
         known = keeping.known(session, [post_id]).get(post_id)
+        failures = {failure.media_id: failure for failure in keeping.failures(session, [post_id]).get(post_id, ())}
     if known != keeping.content_key(post, media):
         raise Conflict("the post has no fingerprints of its present content yet; see its status",
                        code="not_fingerprinted")  # fmt: skip
@@ -186,10 +194,13 @@ def _of_post(runtime: Runtime, post_id: UUID) -> Content:
     ]
     for medium in media:
         own = [row for row in rows if row.media_id == medium.id]
+        # of a video that cannot be seen not its sound: it would match every video with that sound
+        unseen = medium.id in failures and medium.kind == "video"
+        kinds = ("sha256", "md5") if unseen else ("sha256", "md5", "sound", "sound_track")
         signals += [
             NewSignal(row.kind, row.value, None, medium.position)  # type: ignore[arg-type]
             for row in own
-            if row.kind in ("sha256", "md5", "sound", "sound_track")
+            if row.kind in kinds
         ]
         frames = [
             Frame(row.value, row.quality, row.seconds or 0.0)
@@ -207,7 +218,12 @@ def _of_post(runtime: Runtime, post_id: UUID) -> Content:
         vectors["text"] = np.asarray(stored[0].dense["text"], np.float32)[None]
     if stored and "media" in stored[0].multi:
         vectors["media"] = stored[0].multi["media"]
-    return Content(signals, model.encoder.space.id, vectors)
+    left_out = [
+        Unchecked("media", medium.position, failures[medium.id].code, failures[medium.id].reason)
+        for medium in media
+        if medium.id in failures
+    ]
+    return Content(signals, model.encoder.space.id, vectors, left_out)
 
 
 def _picture_signals_of(runtime: Runtime, sha256: str, place: int) -> list[NewSignal]:

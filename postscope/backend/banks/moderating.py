@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller
-from postscope.backend.banks import answers, making, opinions, trained
+from postscope.backend.banks import answers, making, opinions, seeing, trained
 from postscope.backend.banks.answers import ModerationOut
 from postscope.backend.banks.judging import judge
 from postscope.backend.banks.making import GivenMedium
-from postscope.backend.banks.opinions import PictureOpinion, TagOpinion
+from postscope.backend.banks.opinions import TagOpinion
 from postscope.backend.banks.probing import Checkable, KeptSignals
+from postscope.backend.banks.seeing import PictureOpinion, PictureUnseen
 from postscope.backend.banks.trained import TrainedTag
-from postscope.backend.blobs import BlobError
-from postscope.backend.errors import NotReady
-from postscope.backend.fingerprinting.making import decode
 from postscope.backend.posts import get_post
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage
-from postscope.backend.tables import Media
-from postscope.indexing.content_classifier import ClassifierMissing
-from postscope.indexing.media.errors import MediaError
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vector, Vectors
 
@@ -39,6 +34,9 @@ class MlModeration(BaseModel):
         description="of a head named `moderation`, the most likely first; empty where none is live"
     )
     pictures: list[PictureOpinion] = Field(description="of classifiers that are switched on")
+    pictures_could_not_check: list[PictureUnseen] = Field(
+        description="media that a classifier which is switched on could say nothing of, a video among them"
+    )
 
 
 def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
@@ -46,7 +44,6 @@ def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
 
     Raises:
         NotFound: there is no such post.
-        NotReady: the sexual-content classifier is switched on, and not installed.
     """
     with runtime.database.session() as session:
         told = answers.of_post(session, post_id, caller)
@@ -54,11 +51,13 @@ def of_post(runtime: Runtime, post_id: UUID, caller: Caller) -> MlModeration:
     model = runtime.live
     stored = runtime.store.retrieve(model.collection, [post_id])
     text, rows = (stored[0].dense.get("text"), stored[0].multi.get("media")) if stored else (None, None)
+    seen, unseen = seeing.of_kept(runtime, media)
     return MlModeration(
         banks=told,
         tags=opinions.tags(runtime, model, text, rows),
         trained=trained.of_post(runtime, model, post_id),
-        pictures=_opinions(runtime, _pictures_of(runtime, media)),
+        pictures=seen,
+        pictures_could_not_check=unseen,
     )
 
 
@@ -76,7 +75,6 @@ def of_content(
 
     Raises:
         Invalid: there is no such upload.
-        NotReady: the sexual-content classifier is switched on, and not installed.
     """
     model = runtime.live
     media = [_medium(runtime, place, image, f"images.{place}") for place, image in enumerate(images)]
@@ -87,14 +85,15 @@ def of_content(
     judged = judge(known, content, now=now, model=model, kept=KeptSignals(runtime.database))
     words, rows = _seen(content)
     key = "\n".join([normalise(text or ""), *(str(medium) for medium in (*images, *others))])
-    data = [(place, medium.data) for place, medium in enumerate(media) if medium.data is not None]
+    seen, unseen = seeing.look(runtime, _files(media), _problems(media))
     with runtime.database.session() as session:
         told = answers.of_content(session, judged, caller, now=now)
     return MlModeration(
         banks=told,
         tags=opinions.tags(runtime, model, words, rows),
         trained=trained.of_content(runtime, model, key, text, words, rows, len(media)),
-        pictures=_opinions(runtime, data),
+        pictures=seen,
+        pictures_could_not_check=unseen,
     )
 
 
@@ -105,24 +104,16 @@ def _seen(content: Checkable) -> tuple[Vector | None, Vectors | None]:
     return words[0] if words else None, np.concatenate(rows) if rows else None
 
 
-def _opinions(runtime: Runtime, files: Iterable[tuple[int, bytes]]) -> list[PictureOpinion]:
-    if not runtime.settings.banks.sexual_classifier:
-        return []
-    images = []
-    for place, data in files:
-        with suppress(MediaError):  # the verdict says already that it could not be read
-            images.append((place, decode(data, runtime.asked_stills)))
-    try:
-        return opinions.pictures(runtime, images)
-    except ClassifierMissing as error:
-        raise NotReady(str(error), code="classifier_missing") from error
+def _files(media: Sequence[GivenMedium]) -> Iterator[tuple[int, seeing.Reader]]:
+    for place, medium in enumerate(media):
+        if (data := medium.data) is not None:
+            yield place, partial(bytes, data)
 
 
-def _pictures_of(runtime: Runtime, media: Sequence[Media]) -> Iterator[tuple[int, bytes]]:
-    for medium in media:
-        if medium.sha256 is not None and (medium.mime or "").startswith("image/"):
-            with suppress(BlobError):  # as above
-                yield medium.position, runtime.blobs.get(medium.sha256)
+def _problems(media: Sequence[GivenMedium]) -> list[PictureUnseen]:
+    """Of media whose file could not be had."""
+    given = [(place, medium.problem) for place, medium in enumerate(media) if medium.data is None]
+    return [PictureUnseen(place=place, code=told.code, reason=told.reason) for place, told in given if told is not None]
 
 
 def _medium(runtime: Runtime, place: int, medium: QueryImage, field: str) -> GivenMedium:

@@ -2,17 +2,16 @@
 
 By meaning, without training: each tag is said in a few sentences, and content that is near them has it. Whoever makes
 a taxonomy named ``moderation`` (with examples, own labels, own thresholds) replaces ours by it. A trained head of that
-name speaks beside them: see ``trained``. Pictures may be shown to a classifier that ships its weights as well, where
-that is switched on.
+name speaks beside them: see ``trained``. Pictures may be shown to a classifier that ships its weights as well: see
+``seeing``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from PIL import Image
 from pydantic import BaseModel, Field
 
 from postscope.backend.errors import NotFound
@@ -21,7 +20,6 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.taggers import tagger_of
 from postscope.backend.tagging.vectors import Spoken, make
-from postscope.indexing.content_classifier import ContentClassifier
 from postscope.indexing.label_blocks import Labeller
 from postscope.indexing.types import Vector, Vectors
 from postscope.indexing.zero_shot import Examples, LabelSpace, PostBatch
@@ -96,17 +94,6 @@ class TagOpinion(BaseModel):
     by: str = Field(examples=["prompts"])
 
 
-class PictureOpinion(BaseModel):
-    """What a classifier with weights of its own says of one picture."""
-
-    classifier: str = Field(examples=["open_nsfw"])
-    label: Literal["sexual"] = "sexual"
-    place: int = Field(description="of the picture among the media")
-    score: float = Field(examples=[0.03])
-    threshold: float = Field(examples=[0.8])
-    given: bool
-
-
 def tags(runtime: Runtime, model: SpaceModel, text: Vector | None, media: Vectors | None) -> list[TagOpinion]:
     """The most likely first; none for content without anything to compare.
 
@@ -133,24 +120,6 @@ def tags(runtime: Runtime, model: SpaceModel, text: Vector | None, media: Vector
         for place, (name, score) in enumerate(zip(names, scores, strict=True))
     ]
     return sorted(found, key=lambda opinion: (-opinion.score, opinion.tag))
-
-
-def pictures(runtime: Runtime, images: Sequence[tuple[int, Image.Image]]) -> list[PictureOpinion]:
-    """What the classifiers that are switched on say of pictures, each with its place among the media."""
-    if not runtime.settings.banks.sexual_classifier or not images:
-        return []
-    classifier: ContentClassifier = runtime.content_classifier
-    said = classifier.classify([image for _, image in images])
-    return [
-        PictureOpinion(
-            classifier=classifier.name,
-            place=place,
-            score=round(opinion.score, 4),
-            threshold=opinion.threshold,
-            given=opinion.score >= opinion.threshold,
-        )
-        for (place, _), opinion in zip(images, said, strict=True)
-    ]
 
 
 def _labeller(runtime: Runtime, model: SpaceModel) -> tuple[Sequence[str], Labeller, str]:

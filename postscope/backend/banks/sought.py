@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from postscope.backend.banks import changes, live, vectors
-from postscope.backend.tables import BankEntry, BankMatch
+from postscope.backend.banks import changes, loading, vectors
+from postscope.backend.tables import BankEntry, BankMatch, PostCheck
 from postscope.indexing.known.index import KnownIndex
 
 
@@ -54,8 +55,8 @@ def sought(session: Session, params: dict[str, Any], space: str, before: Sought 
     if not params["dry_run"]:
         chosen += [BankEntry.enabled.is_(True), BankEntry.quarantined_at.is_(None)]
     ids = list(session.scalars(select(BankEntry.id).where(*chosen).order_by(BankEntry.id)))
-    index = live.of_entries(session, ids, params["thresholds"])
-    live.read_vectors(session, index, space, chosen)
+    index = loading.of_entries(session, ids, params["thresholds"])
+    loading.read_vectors(session, index, space, chosen)
     kinds = {"pdq" if kind == "vpdq" else kind for kind in index.kinds}
     parts = {"text" if kind in ("text", "shingles") else "media" for kind in kinds}
     return Sought(
@@ -72,13 +73,26 @@ def asked(params: dict[str, Any]) -> list[ColumnElement[bool]]:
     return chosen
 
 
-def matched_before(session: Session, params: dict[str, Any], after: UUID, most: int) -> list[UUID]:
-    """Posts with a present match of these entries: what was narrowed or switched off has to let go of them."""
+def matched_before(
+    session: Session, params: dict[str, Any], change: int, now: datetime, after: UUID, most: int
+) -> list[UUID]:
+    """Posts with a present match of these entries: what was narrowed, switched off or has expired must let go of them.
+
+    Args:
+        session: to read with.
+        params: of the run.
+        change: of the banks; posts that were checked since are left out.
+        now: what has expired by then matches nothing.
+        after: posts above this one.
+        most: so many.
+    """
+    late = or_(PostCheck.change < change, BankEntry.expires_at <= now)
     return list(
         session.scalars(
             select(BankMatch.post_id)
             .join(BankEntry, BankEntry.id == BankMatch.entry_id)
-            .where(*asked(params), BankMatch.current, BankMatch.post_id > after)
+            .join(PostCheck, PostCheck.post_id == BankMatch.post_id)
+            .where(*asked(params), BankMatch.current, late, BankMatch.post_id > after)
             .distinct()
             .order_by(BankMatch.post_id)
             .limit(most)

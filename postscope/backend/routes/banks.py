@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.banks import catalogue, entries, hygiene, making, matches, retro
-from postscope.backend.banks.live import NOT_HELD
+from postscope.backend.banks.answers import UncheckedOut
+from postscope.backend.banks.loading import NOT_HELD
+from postscope.backend.banks.probing import told_of
 from postscope.backend.banks.schema import BankChangeIn, BankIn, EntryChangeIn, EntryIn, RetroIn, Severity
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
@@ -98,6 +100,15 @@ class EntryOut(BaseModel):
     updated_at: datetime
 
 
+class EntryAdded(EntryOut):
+    """A new entry, and the parts of a post that it is not known by."""
+
+    left_out: list[UncheckedOut] = Field(
+        description="media of the post that nothing could be made of: their copies are found by equal files alone, or "
+        "not at all"
+    )
+
+
 class EntryPage(BaseModel):
     """The oldest first; ``next_after`` asks for those after these."""
 
@@ -176,15 +187,17 @@ def delete_bank(bank_id: UUID, request: Request, caller: Reader) -> Response:
 
 
 @router.post("/{bank_id}/entries", status_code=201, summary="Add an entry")
-def add_entry(bank_id: UUID, request: Request, caller: Reader, given: Annotated[EntryIn, Body()]) -> EntryOut:
+def add_entry(bank_id: UUID, request: Request, caller: Reader, given: Annotated[EntryIn, Body()]) -> EntryAdded:
     """Add known content: a post, an upload, or hashes alone. New posts are checked with it within seconds; for posts
-    that are here already start a retro-match."""
+    that are here already start a retro-match. An upload must be readable: a video that can only be heard is refused."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:
         catalogue.writable(session, bank_id, caller)
     content = making.entry_content(runtime, given)
     with runtime.database.session() as session:
-        return _entry(session, entries.add(session, bank_id, given, content, caller, now=runtime.clock()))
+        made = _entry(session, entries.add(session, bank_id, given, content, caller, now=runtime.clock()))
+    left_out = [UncheckedOut.model_validate(item) for item in told_of(content.left_out)]
+    return EntryAdded(**made.model_dump(), left_out=left_out)
 
 
 @router.get("/{bank_id}/entries", summary="List entries")

@@ -100,6 +100,24 @@ class KnownIndex:
             owners = np.array([places[row] for row in kept], np.int32)
             self._vectors[part] = (np.ascontiguousarray(vectors[kept], np.float32), owners)
 
+    def change_vectors(self, part: VectorPart, vectors: Vectors, ids: Sequence[UUID], changed: Sequence[UUID]) -> None:
+        """Replace the vectors of ``changed`` entries by these (n, dim), one entry's id a row; the others stay."""
+        with self._lock:
+            held = self._vectors.get(part)
+            if held is None:
+                if len(vectors):
+                    self.set_vectors(part, vectors, ids)
+                return
+            gone = [place for place in self._places(changed) if place is not None]
+            stays = ~np.isin(held[1], gone)
+            if stays.all() and not len(vectors):
+                return
+            places = self._places(ids)
+            kept = [row for row, place in enumerate(places) if place is not None]
+            fresh = vectors[kept].astype(np.float32) if kept else np.empty((0, held[0].shape[1]), np.float32)
+            owners = np.array([places[row] for row in kept], np.int32)
+            self._vectors[part] = (np.concatenate([held[0][stays], fresh]), np.concatenate([held[1][stays], owners]))
+
     def vectors(self, part: VectorPart) -> tuple[Vectors, npt.NDArray[np.int32]] | None:
         """Vectors of a part and the places of their entries."""
         return self._vectors.get(part)
