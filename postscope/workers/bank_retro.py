@@ -84,6 +84,7 @@ class _Sweep:
         self._context = context
         self.state = State.of(self._kept())
         self._entries: Sought | None = None
+        self._checked: dict[UUID, tuple[int, str]] = {}
 
     def through_fingerprints(self) -> None:
         """All posts by their hashes."""
@@ -134,19 +135,27 @@ class _Sweep:
     def _take_hashes(self, entries: Sought, rows: Sequence[Row]) -> None:
         certain = history.matching(entries.index, history.hits(entries.index, rows))
         found = self._confirmed(entries, certain, history.doubtful(entries.index, rows))
-        self._check_again([*found.copies, *found.lost])  # of what is lost nobody can say any more that it is no match
+        self._check_again(
+            entries, [*found.copies, *found.lost]
+        )  # of what is lost nobody can say any more that it is no match
 
     def _take_alike(self, entries: Sought, found: Sequence[Resembling]) -> None:
         now = self._runtime.clock().timestamp()
         index = entries.index
         self._check_again(
-            one.post_id
-            for one in found
-            if one.score >= index.threshold(one.place, "look_alike") and index.alive(one.place, now)
+            entries,
+            [
+                one.post_id
+                for one in found
+                if one.score >= index.threshold(one.place, "look_alike") and index.alive(one.place, now)
+            ],
         )
 
-    def _check_again(self, found: Iterable[UUID]) -> None:
-        posts = list(dict.fromkeys(found))
+    def _check_again(self, entries: Sought, found: Iterable[UUID]) -> None:
+        """Those that were found by another of their hashes, or are copies and look alike too, need no second look."""
+        seen = entries.change, entries.space
+        posts = [post for post in dict.fromkeys(found) if self._checked.get(post) != seen]
+        self._checked.update(dict.fromkeys(posts, seen))
         self.state.matches += self._recheck(posts)
         self.state.posts += len(posts)
 

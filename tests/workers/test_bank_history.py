@@ -188,7 +188,7 @@ def test_an_entry_that_is_switched_off_in_the_middle_finds_nothing_more(
 
 
 def test_a_sweep_checks_each_post_once_and_one_that_has_expired_lets_go(
-    banks: BankDesk, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+    banks: BankDesk, small_batches: None, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies = history(banks, 4)
     bank = banks.bank()
