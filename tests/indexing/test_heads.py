@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postscope.indexing.heads.calibrating import fit_calibration
+from postscope.indexing.heads.chance import standard_error
 from postscope.indexing.heads.drift import Reference, expected_noise
-from postscope.indexing.heads.features import Floats, Metadata, PostFeatures
-from postscope.indexing.heads.head import HeadUnreadable, TrainedHead, calibrated
+from postscope.indexing.heads.estimators import Recipe, Task
+from postscope.indexing.heads.features import Floats, Indices, Metadata, PostFeatures
+from postscope.indexing.heads.head import Calibration, HeadUnreadable, TrainedHead, calibrated, fit_parts
 from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, f_beta, label_measures
 from postscope.indexing.heads.metadata import MetadataEncoder
 from postscope.indexing.heads.named import LabelNames
@@ -73,7 +75,7 @@ def test_classes_are_learned_and_judged_on_posts_that_were_held_out() -> None:
     assert probabilities.shape == (150, 3)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(150))
     tried = {item["recipe"].split(" on ")[1].split(",")[0] for item in trained.report["compared"]}
-    assert {"fused", "words"} <= tried
+    assert {"fused", "letters"} <= tried
 
 
 def test_names_help_where_little_was_judged_and_wrong_ones_are_left_out() -> None:
@@ -119,7 +121,8 @@ def test_boosting_is_given_up_where_it_falls_behind_and_not_begun_with_few_posts
     report = train(noisy, np.arange(240.0) % 2, ["a", "b"], "classes", space="s", seed=1, tell=silent).report
     boosted = [item for item in report["compared"] if "boosting" in item["recipe"]]
     assert [item["whole"] for item in boosted] == [False]
-    assert all(item["whole"] for item in report["compared"] if item not in boosted)
+    ways = [item for item in report["compared"] if item["recipe"].endswith("C=1, balanced")]
+    assert [item["whole"] for item in ways] == [True, True], "the ways to fuse are compared on all folds"
 
 
 def test_the_same_data_gives_the_same_head() -> None:
@@ -151,7 +154,7 @@ def test_tags_get_thresholds_and_rare_ones_say_that_they_kept_the_default() -> N
     truth[::40, 1] = 1
     centres = truth @ np.eye(2, DIM) + 0.3 * np.eye(DIM)[2]
     order = source.permutation(200)
-    some = posts(source, centres[order], spread=0.3)
+    some = posts(source, centres[order], spread=0.2)
     trained = train(some, truth[order], ["common", "rare"], "tags", space="s", seed=1, tell=silent)
     common, rare = trained.report["thresholds"]
     assert (common["fitted"], rare["fitted"]) == (True, False)
@@ -217,11 +220,86 @@ def test_a_head_is_kept_and_read_again() -> None:
 def test_a_head_of_an_earlier_release_is_read() -> None:
     some, targets = classes(rng(), 60)
     head = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).head
-    kept = skops.io.loads(head.dumps())
+    kept = skops.io.loads(head.dumps(), trusted=["scipy.sparse._csr.csr_matrix"])
     header = json.loads(kept["header"])
     header["recipe"] = header["recipe"][:4]  # as it was before names were examples
     again = TrainedHead.loads(skops.io.dumps(kept | {"header": json.dumps(header)}))
     assert np.allclose(again.predict(some), head.predict(some))
+
+
+def test_a_head_of_words_without_pieces_as_earlier_releases_made_them_is_read() -> None:
+    some, targets = classes(rng(), 60)
+    recipe = Recipe("words")
+    made = fit_parts(some, targets, "classes", recipe, 1)
+    assert made[0].maker.idf is not None
+    assert made[0].maker.idf.shape == (2**16,)
+    made[0].model.densify()  # as models of words were kept
+    head = TrainedHead("classes", ("a", "b", "c"), (0.5,) * 3, recipe, made, Calibration(), "s")
+    again = TrainedHead.loads(head.dumps())
+    assert np.allclose(again.predict(some), head.predict(some))
+    assert judge(again, some, targets)["macro_f1"] > 0.9
+
+
+def worded(source: np.random.Generator, targets: Floats, words: Sequence[str]) -> PostFeatures:
+    """Posts whose vectors say nothing; each has a word of its class, misspelt in its own way, among others."""
+    some = posts(source, np.zeros((len(targets), DIM)), spread=1.0)
+    texts = [f"this is {words[int(n)]}{source.integers(10_000)} again" for n in targets]
+    return replace(some, texts=texts)
+
+
+def test_words_tell_what_vectors_do_not_and_pieces_know_them_misspelt() -> None:
+    source = rng()
+    targets = (np.arange(240) % 2).astype(np.float64)
+    some = worded(source, targets, ["zorblax", "quintal"])
+    trained = train(some, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent)
+    assert trained.report["recipe"].startswith("linear on letters")
+    new = worded(source, targets, ["zorblax", "quintal"])
+    assert judge(trained.head, new, targets)["macro_f1"] > 0.95, "no whole word of these was ever seen"
+    data = trained.head.dumps()
+    assert len(data) < 1_000_000
+    assert np.array_equal(TrainedHead.loads(data).predict(new), trained.head.predict(new))
+
+
+@pytest.mark.parametrize("task", ["tags", "classes", "number"])
+def test_what_chance_makes_of_a_difference(task: Task) -> None:
+    source = rng()
+    targets = source.integers(0, 2, 400).astype(np.float64)
+    noise = source.normal(scale=0.8, size=400)
+
+    def said(noisy: Floats) -> Floats:
+        value = targets + noisy
+        if task == "number":
+            return np.stack([value] * 3, axis=1)
+        right = 1 / (1 + np.exp(4 * (0.5 - value)))
+        return np.stack([1 - right, right], axis=1) if task == "classes" else right[:, np.newaxis]
+
+    wanted = targets[:, np.newaxis] if task == "tags" else targets
+    cut = np.array([0.5])
+    groups = np.arange(400)
+    one, other = said(noise), said(source.permutation(noise))
+
+    def chance(a: Floats, b: Floats, of: Indices = groups) -> float:
+        return standard_error(task, a, b, wanted, (cut, cut), of, 1)
+
+    assert chance(one, one) == 0
+    assert 0.01 < chance(one, other) < 0.3
+    assert chance(one, other) == chance(one, other), "the same draws each time"
+    assert chance(one, said(noise * 1.02)) < chance(one, other), "paired: what both get wrong is no difference"
+    assert chance(one, other, groups // 8) > 0, "copies are drawn together"
+
+
+def test_what_chance_may_have_made_is_no_reason_for_another_recipe() -> None:
+    """Forty posts of noise: whatever does best on the folds does so by chance, so the first recipe mostly stays."""
+    source = rng()
+    targets = (np.arange(40) % 2).astype(np.float64)
+    taken, luckier = [], 0
+    for _ in range(8):
+        some = posts(source, np.zeros((40, DIM)), spread=1.0)
+        report = train(some, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent).report
+        taken.append(report["recipe"])
+        luckier += report["compared"][0]["recipe"] != report["recipe"]
+    assert taken.count("linear on letters, C=1, balanced") >= 6
+    assert luckier >= 4, "the best on the folds is another one"
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), pickle.dumps({"header": "{}"})])

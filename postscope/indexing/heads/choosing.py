@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from postscope.indexing.heads.calibrating import fit_calibration
+from postscope.indexing.heads.chance import standard_error
 from postscope.indexing.heads.estimators import Recipe, Task, boosting_rounds
 from postscope.indexing.heads.features import Floats, Indices, PostFeatures
 from postscope.indexing.heads.head import calibrated, fit_parts, raw_scores
-from postscope.indexing.heads.inputs import Fusion
+from postscope.indexing.heads.inputs import WORDS, Fusion
 from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, measure
 from postscope.indexing.heads.named import LabelNames
 from postscope.indexing.heads.splits import Fold
@@ -23,9 +24,11 @@ STRENGTHS = (0.1, 10.0)
 FEWEST_A_LABEL = 50
 """Posts a label, on average, below which trees have nothing to split: boosting is not tried."""
 BEHIND = 0.02
-"""What boosting may lie behind the best linear model on the first fold, and still be tried on the others."""
-AS_GOOD = 0.002
-"""What folds of thousands of posts do not tell apart: a difference this small is no reason for a stranger recipe."""
+"""What a recipe may lie behind the best of the first ones on the first fold, and still be tried on the others."""
+DOUBT = 2.0
+"""Standard errors by which a recipe must do better than one that was tried before it."""
+DOUBT_OF_NAMES = 1.0
+"""The same for going without names: what they say of labels is only a guess."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,8 @@ class Tried:
         recipe: how.
         objective: on all folds that were tested, together.
         first: on the first fold alone.
+        predictions: calibrated scores of the posts of ``rows``.
+        thresholds: of tags, fitted on these.
         raw: scores of the posts of ``rows``, by models that had not seen them.
         rows: places of the posts.
         whole: all folds were tested; otherwise it was given up after the first.
@@ -65,23 +70,29 @@ class Tried:
     recipe: Recipe
     objective: float
     first: float
+    predictions: Floats
+    thresholds: Floats
     raw: Floats
     rows: Indices
     whole: bool
 
 
 def compare(problem: Problem, folds: Sequence[Fold], tell: Tell) -> tuple[list[Tried], Tried]:
-    """First the ways to fuse, then boosting, then how strongly to regularise the best linear model.
+    """First the ways to fuse, then boosting, then how strongly to regularise the best linear model. All but the ways to
+    fuse are given up after the first fold where they fall behind.
 
     Returns:
         All that were tried, in their order, and the one to take.
     """
     balanced = problem.task != "number"
     named = problem.names is not None
-    linear = [Recipe(fusion, balanced=balanced, named=named) for fusion in _fusions(problem.posts)]
+    fusions = _fusions(problem.posts)
+    linear = [Recipe(fusion, balanced=balanced, named=named) for fusion in fusions]
     boosting = _boosting(problem)
     steps = len(linear) + len(boosting) + len(STRENGTHS) + balanced + named + 2
     comparison = Comparison(problem, folds)
+    for kind in {kind for fusion in fusions for kind in WORDS.get(fusion, ())}:
+        problem.posts.counts(kind)  # once for all folds
 
     def attempt(recipe: Recipe, keep_up_with: float | None = None) -> None:
         tell(len(comparison.tried), steps, recipe.name())
@@ -90,21 +101,19 @@ def compare(problem: Problem, folds: Sequence[Fold], tell: Tell) -> tuple[list[T
     for recipe in linear:
         attempt(recipe)
     best = comparison.best()
-    for recipe in boosting:
-        attempt(recipe, best.first)
-    for strength in STRENGTHS:
-        attempt(replace(best.recipe, strength=strength))
+    others = [*boosting, *(replace(best.recipe, strength=strength) for strength in STRENGTHS)]
     if balanced:
-        attempt(replace(best.recipe, balanced=False))
+        others.append(replace(best.recipe, balanced=False))
     if named:
-        attempt(replace(best.recipe, named=False))
+        others.append(replace(best.recipe, named=False))
+    for recipe in others:
+        attempt(recipe, best.first)
     return comparison.tried, comparison.best()
 
 
 def _fusions(posts: PostFeatures) -> list[Fusion]:
-    found: list[Fusion] = ["fused"]
-    if posts.has_text.any():
-        found.append("words")
+    """Words first: they know names and jargon that vectors do not, and cost nothing where vectors know better."""
+    found: list[Fusion] = ["letters", "fused"] if posts.has_text.any() else ["fused"]
     if posts.has_media.any():
         found.append("parts")
         if posts.has_text.any():
@@ -138,23 +147,36 @@ class Comparison:
             if raw is not None:
                 raws.append(raw)
                 rows.append(fold.test)
-            if n == 0:
-                first = self._objective(raws, rows)
-                if keep_up_with is not None and first < keep_up_with - BEHIND:
-                    whole = False
-                    break
-        labels = len(self._problem.labels)
-        stacked = np.vstack(raws) if raws else np.zeros((0, labels))
-        places = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-        objective = first if not whole else self._objective(raws, rows)
-        self.tried.append(Tried(recipe, objective, first, stacked, places, whole))
+            if n == 0 and raw is not None:
+                first = self._objective(*self._decided(raw, fold.test), fold.test)
+            if n == 0 and keep_up_with is not None and first < keep_up_with - BEHIND:
+                whole = False
+                break
+        self.tried.append(self._told(recipe, first, raws, rows, whole=whole))
 
     def best(self) -> Tried:
-        """The one to take: of those that are as good as the best, the one that was tried first. What is plainer comes
-        first, and the rules of thumb about regularisation agree with it (Hastie et al. 2009, section 7.10)."""
+        """The one to take: of those that chance does not tell from the best, the one that was tried first.
+
+        It is the rule of one standard error (Breiman et al. 1984; Hastie et al. 2009, section 7.10), but of
+        ``DOUBT``, since the best of many is lucky. With few posts, chance would choose otherwise.
+        """
         whole = [item for item in self.tried if item.whole]
-        enough = max(item.objective for item in whole) - AS_GOOD
-        return next(item for item in whole if item.objective >= enough)
+        top = max(whole, key=lambda item: item.objective)
+        return next(item for item in whole if item.objective >= top.objective - self._chance(item, top))
+
+    def _chance(self, one: Tried, other: Tried) -> float:
+        """What the one may lie behind the other by chance, on the posts that both were tested on."""
+        if one is other:
+            return 0.0
+        doubt = DOUBT_OF_NAMES if one.recipe.named and not other.recipe.named else DOUBT
+        problem = self._problem
+        rows, *places = np.intersect1d(one.rows, other.rows, return_indices=True)
+        if not len(rows):
+            return 0.0
+        found = [item.predictions[place] for item, place in zip((one, other), places, strict=True)]
+        targets, groups = problem.targets[rows], problem.posts.groups[rows]
+        cuts = one.thresholds, other.thresholds
+        return doubt * standard_error(problem.task, found[0], found[1], targets, cuts, groups, problem.seed)
 
     def _scores(self, recipe: Recipe, fold: Fold) -> Floats | None:
         problem = self._problem
@@ -168,14 +190,29 @@ class Comparison:
         )
         return raw_scores(made, problem.posts.take(fold.test), problem.task, len(problem.labels)) if made else None
 
-    def _objective(self, raws: Sequence[Floats], rows: Sequence[Indices]) -> float:
-        if not raws:
+    def _told(
+        self, recipe: Recipe, first: float, raws: Sequence[Floats], rows: Sequence[Indices], *, whole: bool
+    ) -> Tried:
+        problem = self._problem
+        raw = np.vstack(raws) if raws else np.zeros((0, len(problem.labels)))
+        places = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        predictions, thresholds = self._decided(raw, places)
+        objective = self._objective(predictions, thresholds, places)
+        return Tried(recipe, objective, first, predictions, thresholds, raw, places, whole)
+
+    def _decided(self, raw: Floats, rows: Indices) -> tuple[Floats, Floats]:
+        """Predictions and thresholds, fitted on these scores themselves."""
+        problem = self._problem
+        wanted = problem.targets[rows]
+        predictions = calibrated(raw, problem.task, fit_calibration(raw, wanted, problem.task))
+        return predictions, thresholds_of(predictions, wanted, problem.task)
+
+    def _objective(self, predictions: Floats, thresholds: Floats, rows: Indices) -> float:
+        if not len(rows):
             return -np.inf
         problem = self._problem
-        raw, wanted = np.vstack(raws), problem.targets[np.concatenate(rows)]
-        predictions = calibrated(raw, problem.task, fit_calibration(raw, wanted, problem.task))
-        thresholds = thresholds_of(predictions, wanted, problem.task)
-        return float(measure(problem.task, predictions, wanted, problem.labels, thresholds)["objective"])
+        found = measure(problem.task, predictions, problem.targets[rows], problem.labels, thresholds)
+        return float(found["objective"])
 
 
 def thresholds_of(predictions: Floats, targets: Floats, task: Task) -> Floats:

@@ -88,7 +88,16 @@ def fit_part(
         # A model that has not wholly converged is still judged by what it predicts.
         warnings.simplefilter("ignore")
         model.fit(matrix, targets)
+    if maker.idf is not None:
+        _without_zeros(model)
     return FittedPart(maker, model, components, centre)
+
+
+def _without_zeros(model: Any) -> None:
+    """Most words were never seen: what a model says of them need not be kept."""
+    for one in getattr(model, "estimators_", [model]):
+        if hasattr(one, "sparsify"):  # what stands for a label that all posts have, or none, is no model of words
+            one.sparsify()
 
 
 def scores(part: FittedPart, posts: PostFeatures, task: Task, width: int) -> Floats:

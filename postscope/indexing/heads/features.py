@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from postscope.indexing.heads.words import Counts, WordKind, counted
 from postscope.indexing.types import Vectors
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -37,6 +38,7 @@ class PostFeatures:
     metadata: Sequence[Metadata]
     times: Floats
     groups: Indices
+    _counted: dict[WordKind, Counts] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -51,11 +53,21 @@ class PostFeatures:
             [self.metadata[n] for n in rows],
             self.times[rows],
             self.groups[rows],
+            {kind: counts[rows] for kind, counts in self._counted.items()},
         )
+
+    def counts(self, kind: WordKind) -> Counts:
+        """Of their words or pieces of words; counted once, for what is taken from these as well."""
+        if kind not in self._counted:
+            self._counted[kind] = counted(self.texts, kind)
+        return self._counted[kind]
 
     @classmethod
     def joined(cls, pieces: Sequence[PostFeatures]) -> PostFeatures:
         """One after the other; of one piece or more."""
+        from scipy.sparse import vstack
+
+        known = {kind: vstack([piece.counts(kind) for piece in pieces], "csr") for kind in pieces[0]._counted}
         return cls(
             [text for piece in pieces for text in piece.texts],
             np.vstack([piece.text for piece in pieces]),
@@ -64,6 +76,7 @@ class PostFeatures:
             [row for piece in pieces for row in piece.metadata],
             np.concatenate([piece.times for piece in pieces]),
             np.concatenate([piece.groups for piece in pieces]),
+            known,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from postscope.indexing.heads.metadata import MetadataEncoder
 from postscope.indexing.heads.named import LabelNames
 
 FORMAT = 1
+_SPARSE = frozenset({"scipy.sparse._csr.csr_matrix"})
+"""What models of words weigh them by: plain arrays, which skops reads without pickles but does not name as known."""
 
 
 class HeadUnreadable(ValueError):
@@ -88,7 +91,8 @@ class TrainedHead:
             {"model": part.model, "components": part.components, "centre": part.centre, "idf": part.maker.idf}
             for part in self.parts
         ]
-        return bytes(skops.io.dumps({"header": json.dumps(header), "parts": body}))
+        whole = {"header": json.dumps(header), "parts": body}
+        return bytes(skops.io.dumps(whole, compression=ZIP_DEFLATED))
 
     @classmethod
     def loads(cls, data: bytes) -> TrainedHead:
@@ -100,8 +104,8 @@ class TrainedHead:
         import skops.io
 
         try:
-            unknown = skops.io.get_untrusted_types(data=data)
-            found: Any = None if unknown else skops.io.loads(data)
+            unknown = sorted(set(skops.io.get_untrusted_types(data=data)) - _SPARSE)
+            found: Any = None if unknown else skops.io.loads(data, trusted=sorted(_SPARSE))
         except Exception as error:  # whatever a foreign file makes of zip, JSON or the library
             raise HeadUnreadable(f"no readable head: {error}") from error
         if unknown:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
 from postscope.indexing.heads.features import Floats, PostFeatures
 from postscope.indexing.heads.metadata import MetadataEncoder
+from postscope.indexing.heads.words import COLUMNS, WordKind, rarity, weighted
 
-Fusion: TypeAlias = Literal["fused", "parts", "words", "late"]
-"""``fused``: the post vector. ``parts``: text and media side by side. ``words``: these, and the words themselves.
-``late``: a model a part, whose votes are averaged over the parts that a post has."""
-FUSIONS: tuple[Fusion, ...] = ("fused", "parts", "words", "late")
+Fusion: TypeAlias = Literal["fused", "parts", "words", "letters", "late"]
+"""``fused``: the post vector. ``parts``: text and media side by side. ``letters``: these, the words themselves, and
+pieces of words. ``words``: without the pieces, of heads of earlier releases. ``late``: a model a part, whose votes are
+averaged over the parts that a post has."""
+WORDS: Final[Mapping[Fusion, tuple[WordKind, ...]]] = {"words": ("words",), "letters": ("words", "pieces")}
+"""Which columns of words a fusion has beside the vectors."""
 
 Matrix: TypeAlias = Any
 """Shape (n, d): a dense array, or a scipy sparse matrix where words are columns."""
-
-HASHED_WORDS = 2**16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,7 @@ class InputMaker:
         fusion: which vectors it takes; ``late`` is made of several makers and is none itself.
         part: of ``late``, the one part that this is for.
         metadata: of the other columns.
-        idf: shape (HASHED_WORDS,), inverse document frequencies; None where words are no columns.
+        idf: inverse document frequencies of words, then of pieces; None where these are no columns.
     """
 
     fusion: Fusion
@@ -40,7 +42,8 @@ class InputMaker:
     @classmethod
     def fit(cls, posts: PostFeatures, fusion: Fusion, part: Literal["text", "media"] | None = None) -> InputMaker:
         """Learn columns from training posts."""
-        idf = _idf(posts) if fusion == "words" else None
+        kinds = WORDS.get(fusion, ())
+        idf = np.concatenate([rarity(posts.counts(kind)) for kind in kinds]) if kinds else None
         return cls(fusion, part, MetadataEncoder.fit(posts.metadata), idf)
 
     def dense(self, posts: PostFeatures) -> Floats:
@@ -61,27 +64,9 @@ class InputMaker:
             return dense
         from scipy.sparse import csr_matrix, hstack
 
-        return hstack([csr_matrix(dense), _weighted(_counts(posts), self.idf)], format="csr")
-
-
-def _counts(posts: PostFeatures) -> Any:
-    """Words and pairs of words, hashed into columns: no vocabulary to keep, and unseen words cost nothing."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    hashing = HashingVectorizer(n_features=HASHED_WORDS, ngram_range=(1, 2), alternate_sign=False, norm=None)
-    return hashing.transform(list(posts.texts))
-
-
-def _idf(posts: PostFeatures) -> Floats:
-    counts = _counts(posts)
-    found = np.bincount(counts.indices, minlength=HASHED_WORDS)
-    return np.asarray(np.log((1 + counts.shape[0]) / (1 + found)) + 1, dtype=np.float64)
-
-
-def _weighted(counts: Any, idf: Floats) -> Any:
-    """Sublinear TF-IDF, rows of unit length (Manning, Raghavan and Schütze 2008, chapter 6)."""
-    from sklearn.preprocessing import normalize
-
-    weighted = counts.astype(np.float64)
-    weighted.data = (1 + np.log(weighted.data)) * idf[weighted.indices]
-    return normalize(weighted, copy=False)
+        blocks, start = [csr_matrix(dense.astype(np.float32))], 0
+        for kind in WORDS[self.fusion]:
+            end = start + COLUMNS[kind]
+            blocks.append(weighted(posts.counts(kind), self.idf[start:end]))
+            start = end
+        return hstack(blocks, format="csr")

@@ -51,6 +51,14 @@ def label_measures(predicted: Bools, actual: Bools, labels: Sequence[str]) -> li
     ]
 
 
+def decided(task: Task, predictions: Floats, targets: Floats, thresholds: Floats) -> tuple[Bools, Bools]:
+    """Which labels posts are given, and which they have, each of shape (n, k); of tags and classes."""
+    if task == "tags":
+        return predictions >= thresholds, targets.astype(bool)
+    each = np.eye(predictions.shape[1], dtype=bool)
+    return each[predictions.argmax(axis=1)], each[targets.astype(np.int64)]
+
+
 def measure(
     task: Task, predictions: Floats, targets: Floats, labels: Sequence[str], thresholds: Floats
 ) -> dict[str, Any]:
@@ -65,12 +73,7 @@ def measure(
     """
     if task == "number":
         return _number(predictions, targets)
-    if task == "classes":
-        chosen = predictions.argmax(axis=1)
-        predicted = np.eye(len(labels), dtype=bool)[chosen]
-        actual = np.eye(len(labels), dtype=bool)[targets.astype(np.int64)]
-    else:
-        predicted, actual = predictions >= thresholds, targets.astype(bool)
+    predicted, actual = decided(task, predictions, targets, thresholds)
     found = label_measures(predicted, actual, labels)
     supports = np.array([item.support for item in found], dtype=np.float64)
     weighted = float(np.average([item.f_half for item in found], weights=supports)) if supports.sum() else 0.0

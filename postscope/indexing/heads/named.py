@@ -56,9 +56,8 @@ class LabelNames:
 
     def _as_posts(self, text: Vectors, media: Vectors, fused: Vectors, places: Indices) -> PostFeatures:
         n = len(places)
-        words = [self.words[place] if text.any() else "" for place in places.tolist()]
         return PostFeatures(
-            words,
+            [""] * n,  # its letters are those of a label, and no sign of how posts of it are written
             text[places],
             media[places],
             fused[places],
