@@ -21,11 +21,14 @@ from uuid import uuid4
 
 import av
 from PIL import Image, ImageOps
+from sqlalchemy import select
 
+from postscope.backend.media_words import NO_WORDS, words_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import MatchAnswer
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
+from postscope.backend.tables import Post
 from postscope.backend.uploads import add_upload
 from postscope.backend.work import Stage
 from postscope.workers.stages import run_stage
@@ -221,6 +224,14 @@ def take_in(runtime: Runtime, files: dict[str, bytes]) -> None:
         print(f"{stage.value}: {count} posts in {time.perf_counter() - started:.0f} s", flush=True)
 
 
+def words_in(runtime: Runtime, name: str) -> str:
+    """What was heard and read in the media of a post."""
+    with runtime.database.session() as session:
+        post = session.scalars(select(Post).where(Post.external_id == name)).one()
+        found = words_of(session, [post.id]).get(post.id, NO_WORDS)
+    return repr(f"{found.spoken} {found.written}".strip()) if found is not NO_WORDS else "no word in it"
+
+
 def main() -> None:
     """Print hit rates."""
     if not SHARED_PHOTOS.is_dir():
@@ -246,7 +257,7 @@ def main() -> None:
                     if not held:
                         print(f"  {item.query}: another place of {item.name}")
                 else:
-                    print(f"  {item.query}: {item.name} is not among them")
+                    print(f"  {item.query}: {item.name} is not among them; there is {words_in(runtime, item.name)}")
             total = len(queries)
             print(
                 f"{kind:18} among the first ten {found / total:.2f}, first {first / total:.2f},"

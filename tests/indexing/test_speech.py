@@ -46,6 +46,12 @@ def test_english_is_heard_with_the_times_of_its_words(hearing: Hearing) -> None:
     assert all(0 < spoken.confidence <= 1 for spoken in heard.spoken)
 
 
+def test_speech_that_is_hard_to_hear_is_not_given_up_at_its_first_wording(hearing: Hearing) -> None:
+    heard = hearing.hear(io.BytesIO(samples_of("unsure")), seconds=60.0)
+    assert heard.outcome == "speech"
+    assert "engine" in heard.spoken[0].text
+
+
 def test_another_language_is_not_made_into_english(hearing: Hearing) -> None:
     heard = hearing.hear(io.BytesIO(samples_of("german")), seconds=60.0)
     assert (heard.outcome, heard.spoken) == ("no_model", ())
