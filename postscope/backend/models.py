@@ -13,10 +13,11 @@ from postscope.indexing.build import open_encoder
 from postscope.indexing.calibration import CalibrationError, SpaceCalibration
 from postscope.indexing.calibration_fit import calibrate
 from postscope.indexing.encoders.base import Encoder
+from postscope.indexing.fusion import FusionWeights
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.media.stills import Stills
-from postscope.indexing.pipeline import FusionWeights, Pipeline
+from postscope.indexing.pipeline import Pipeline
 from postscope.indexing.text_parts import TextWeights
 from postscope.sample.reference import load_reference
 

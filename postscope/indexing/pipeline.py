@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from PIL import Image
 
 from postscope.indexing.calibration import SpaceCalibration
 from postscope.indexing.encoders.base import Encoder
+from postscope.indexing.fusion import FusionWeights, as_one, fuse
 from postscope.indexing.gate import PriorityGate
 from postscope.indexing.keywords import KeywordEncoder
 from postscope.indexing.media.errors import MediaError
@@ -26,7 +27,7 @@ from postscope.indexing.media.parts import MediaKind
 from postscope.indexing.media.stills import Stills
 from postscope.indexing.recent import RecentVectors
 from postscope.indexing.stores.base import FieldKind
-from postscope.indexing.text_parts import TextWeights, join, text_parts
+from postscope.indexing.text_parts import join, text_parts
 from postscope.indexing.types import Payload, PayloadValue, Point, Vector, Vectors
 
 PAYLOAD_FIELDS: Mapping[str, FieldKind] = {
@@ -57,6 +58,8 @@ IMAGE_SLICE, CALM_IMAGE_SLICE = 4, 8
 """What is encoded while a query may come, and while nobody has asked for a while."""
 FLOOD_SLICE = 1
 """Pictures of videos that are encoded before texts are looked for: one by one they take no longer."""
+DECODING_PAUSE = 0.02
+"""Seconds that texts wait for a picture that is being decoded."""
 DECODED_AHEAD = 64
 RECENT = 4_096
 """Vectors of texts, and as many of pictures, that are kept for what comes again: 6 MB each at 384 dimensions."""
@@ -121,15 +124,6 @@ class Indexed:
     failures: tuple[PartFailure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FusionWeights:
-    """How much each modality counts in the fused vector."""
-
-    text: float = 1.0
-    media: float = 1.0
-    texts: TextWeights = field(default_factory=TextWeights)
-
-
 _Waiting: TypeAlias = "tuple[str, Future[Image.Image] | Vector]"
 """A picture's name, and itself as soon as it is decoded, or the vector that it has from before."""
 
@@ -166,8 +160,8 @@ class Pipeline:
         """Points of a batch, in its order.
 
         Args:
-            between: called before each slice of pictures but the first, so that what is in more of a hurry than a long
-                video can be done in between; it may index another batch.
+            between: called before each slice of pictures but the first, and again and again while one is waited for, so
+                that what is in more of a hurry than a long video can be done in between; it may index another batch.
         """
         parts = [text_parts(content.text, content.spoken, content.written, self._weights.texts) for content in batch]
         texts = self._texts([chunk for some in parts for part in some for chunk in part.chunks])
@@ -243,7 +237,9 @@ class Pipeline:
 
         for owner, part, pictures in self._decoded(batch):
             try:
-                ready = [(name, found.result() if isinstance(found, Future) else found) for name, found in pictures]
+                ready = [
+                    (name, _result(found, between) if isinstance(found, Future) else found) for name, found in pictures
+                ]
             except MediaError as error:
                 failures[owner].append(PartFailure(part.position, error.code, error.reason))
                 continue
@@ -269,7 +265,7 @@ class Pipeline:
         dense: dict[str, Vector] = {}
         if text is not None:
             dense["text"] = text
-        fused = fuse(text, np.stack([_as_one(medium) for medium in media]) if media else None, self._weights)
+        fused = fuse(text, np.stack([as_one(medium) for medium in media]) if media else None, self._weights)
         if fused is not None:
             dense["post"] = fused
         sparse = self._keywords.document_of((content.text, content.spoken, content.written))
@@ -287,30 +283,8 @@ class Pipeline:
         )
 
 
-def _as_one(medium: Vectors) -> Vector:
-    """One vector for a medium: a still picture's own, or the mean of a video's frames, of unit length."""
-    one: Vector = medium[0]
-    if len(medium) > 1:
-        mean = medium.mean(axis=0)
-        one = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    return one
-
-
-def fuse(text: Vector | None, media: Vectors | None, weights: FusionWeights) -> Vector | None:
-    """The ``post`` vector: the weighted mean of the parts that are there, of unit length; None without any part.
-
-    Args:
-        media: a row a medium, however many frames it has, so that a video does not outweigh a still picture.
-    """
-    total: Vector | None = None
-    if text is not None and weights.text > 0:
-        total = weights.text * text
-    if media is not None and weights.media > 0:
-        mean = media.mean(axis=0)
-        mean = weights.media * mean / max(float(np.linalg.norm(mean)), 1e-12)
-        total = mean if total is None else total + mean
-    if total is None:
-        return None
-    length = float(np.linalg.norm(total))
-    # Two parts that point in opposite directions leave nothing to fuse.
-    return None if length < 1e-6 else (total / length).astype(np.float32)
+def _result(decoding: Future[Image.Image], between: Callable[[], object] | None) -> Image.Image:
+    """A picture as soon as it is decoded; meanwhile, what is in more of a hurry: a video has dozens to wait for."""
+    while between is not None and not wait([decoding], timeout=DECODING_PAUSE).done:
+        between()
+    return decoding.result()

@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from postscope.backend.models import SpaceModel
 from postscope.backend.setting_groups import EncoderSettings
-from postscope.indexing.pipeline import Content, FusionWeights, MediumPart, Picture, fuse
+from postscope.indexing.fusion import FusionWeights, fuse
+from postscope.indexing.pipeline import Content, MediumPart, Picture
 from postscope.indexing.types import Vectors
 from postscope.sample import read_queries, sample_dir
 from tests.benchmarks.memes import SHARED_PHOTOS
