@@ -7,6 +7,7 @@ up with the table by asking for what came after the last number it has.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ BYTES: Final = 32
 BITS: Final = 8 * BYTES
 _COMPACT_FROM: Final = 1_000
 _COMPACT_SHARE: Final = 0.1
+_MOST_LOOKED_AT: Final = 8_192
 _SHARED_FROM: Final = 2_000_000
 """Comparisons from which all cores take part."""
 
@@ -135,6 +137,40 @@ class HammingIndex:
             numbers = self._places()[places]
             found = [self._sorted(row, far) for row, far in zip(numbers, distances, strict=True)]
         return [[near for near in row if near.distance <= radius][:count] for row in found]
+
+    def nearest_unlike(
+        self, fingerprints: Sequence[bytes], count: int, *, radius: int = BITS, each: int
+    ) -> list[list[Near]]:
+        """As ``nearest``, but of entries with one and the same fingerprint no more than ``each``, those that were added
+        first: a thousand reposts of one thing hide nothing that is near it.
+
+        Among the nearest 8,192 entries; what more of one fingerprint hide is left out.
+        """
+        found: list[list[Near]] = [[] for _ in fingerprints]
+        waiting, most = list(range(len(fingerprints))), count
+        while waiting:
+            rows = self.nearest([fingerprints[place] for place in waiting], most, radius=radius)
+            crowded = []
+            for place, row in zip(waiting, rows, strict=True):
+                found[place] = self._thinned(row, each)[:count]
+                if len(row) == most and len(found[place]) < count:
+                    crowded.append(place)
+            waiting, most = crowded if most < _MOST_LOOKED_AT else [], min(8 * most, _MOST_LOOKED_AT)
+        return found
+
+    def _thinned(self, row: Sequence[Near], each: int) -> list[Near]:
+        if len(row) <= each or max(Counter(near.distance for near in row).values()) <= each:
+            return list(row)
+        with self._lock:
+            places = np.searchsorted(self._places(), [near.number for near in row]).tolist()
+            codes = [self._codes.reconstruct(place).tobytes() for place in places]
+        met: Counter[bytes] = Counter()
+        kept = []
+        for near, code in zip(row, codes, strict=True):
+            met[code] += 1
+            if met[code] <= each:
+                kept.append(near)
+        return kept
 
     def _sorted(self, numbers: npt.NDArray[np.int64], distances: npt.NDArray[np.int32]) -> list[Near]:
         order = np.lexsort((numbers, distances))

@@ -79,3 +79,18 @@ def test_catching_up_takes_each_row_once_whoever_asks() -> None:
     table.append((2_346, bytes(32)))
     assert index.catch_up(fetch) == 1
     assert index.last == 2_346
+
+
+def test_many_of_one_fingerprint_hide_no_others() -> None:
+    [base] = codes(1)
+    other, third = (bytes([base[0] ^ bits]) + base[1:] for bits in (1, 7))
+    index = HammingIndex()
+    index.append([(number, base) for number in range(1, 201)])
+    index.append([(201, third), (202, other), (203, other), (204, other)])
+    found = index.nearest_unlike([base, other], 6, each=2)
+    assert found[0] == [Near(1, 0), Near(2, 0), Near(202, 1), Near(203, 1), Near(201, 3)]
+    assert [near.number for near in found[1]] == [202, 203, 1, 2, 201]
+    index.remove([1, 202])
+    assert [near.number for near in index.nearest_unlike([base], 6, each=2)[0]] == [2, 3, 203, 204, 201]
+    assert index.nearest_unlike([base], 3, radius=0, each=2) == [[Near(2, 0), Near(3, 0)]]
+    assert index.nearest_unlike([], 3, each=2) == []

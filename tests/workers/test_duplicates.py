@@ -224,6 +224,20 @@ def test_running_it_again_changes_nothing(runtime: Runtime, desk: Desk) -> None:
     assert [group_of(runtime, post) for post in posts] == before
 
 
+def test_a_wave_with_hashtags_of_their_own_is_one_group(runtime: Runtime, desk: Desk) -> None:
+    rows = [
+        {
+            "external_id": str(n),
+            "text": f"{WORDS} #now{n % 6}",
+            "created_at": f"2026-03-01T{n // 60:02}:{n % 60:02}:00Z",
+        }
+        for n in range(150)
+    ]
+    posts = desk.post(*rows)
+    desk.run(*EVERYTHING)
+    assert group_of(runtime, posts[149]) == (posts[0], set(posts))
+
+
 @pytest.mark.slow
 def test_a_wave_of_500_copies_at_two_workers_is_one_group(open_runtime: Callable[..., Runtime], clock) -> None:
     first, second = open_runtime(batch=50), open_runtime(batch=50)

@@ -19,6 +19,8 @@ from postscope.indexing.fingerprints import ExactText, Pdq, Shingles
 EXACT_MOST: Final = 64
 NEAR_MOST: Final = 16
 """Nearest entries that each fingerprint may bring."""
+SAME_MOST: Final = 3
+"""Of these, with one and the same fingerprint: what else there is of a wave of reposts must be seen beside them."""
 SHINGLE_RADIUS: Final = 112
 """Bits that texts may differ in: a text and the same with as much again added are some 64 apart, two texts that have
 nothing in common 128."""
@@ -112,7 +114,9 @@ def _search(runtime: Runtime, kind: str, wanted: Sequence[Wanted], radius: int) 
     found: dict[tuple[int, int], int] = {}
     for start in range(0, len(wanted), _AT_A_TIME):
         part = wanted[start : start + _AT_A_TIME]
-        rows = runtime.fingerprints.nearest(kind, [value for _, value in part], NEAR_MOST, radius=radius)
+        rows = runtime.fingerprints.nearest(
+            kind, [value for _, value in part], NEAR_MOST, radius=radius, each=SAME_MOST
+        )
         for (place, _), row in zip(part, rows, strict=True):
             for near in row:
                 found[place, near.number] = min(found.get((place, near.number), radius), near.distance)

@@ -146,7 +146,7 @@ def _turned(item: dict[str, Any]) -> dict[str, Any]:
             detail[this], detail[other] = detail[other], detail[this]
     if "speed" in detail:
         detail["speed"] = round(1 / item["detail"]["speed"], 3)
-        detail["offset_seconds"] = round(-item["detail"]["offset_seconds"] / item["detail"]["speed"], 2)
+        detail["offset_seconds"] = round(0.0 - item["detail"]["offset_seconds"] / item["detail"]["speed"], 2)
     return {
         **item,
         "this_media": item["other_media"],

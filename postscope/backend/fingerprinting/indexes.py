@@ -35,9 +35,12 @@ class FingerprintIndexes:
         """
         return self.fresh(kind).within(fingerprints, radius)
 
-    def nearest(self, kind: str, fingerprints: Sequence[bytes], count: int, *, radius: int) -> list[list[Near]]:
-        """For each fingerprint the nearest entries, none further than ``radius``; see ``within``."""
-        return self.fresh(kind).nearest(fingerprints, count, radius=radius)
+    def nearest(
+        self, kind: str, fingerprints: Sequence[bytes], count: int, *, radius: int, each: int
+    ) -> list[list[Near]]:
+        """For each fingerprint the nearest entries, none further than ``radius``, and of those that are all the same
+        the first ``each``; see ``within``."""
+        return self.fresh(kind).nearest_unlike(fingerprints, count, radius=radius, each=each)
 
     def forget(self, kind: str, numbers: Sequence[int]) -> None:
         """Entries whose rows are gone."""
