@@ -135,9 +135,8 @@ class _Sweep:
     def _take_hashes(self, entries: Sought, rows: Sequence[Row]) -> None:
         certain = history.matching(entries.index, history.hits(entries.index, rows))
         found = self._confirmed(entries, certain, history.doubtful(entries.index, rows))
-        self._check_again(
-            entries, [*found.copies, *found.lost]
-        )  # of what is lost nobody can say any more that it is no match
+        # of what is lost nobody can say any more that it is no match
+        self._check_again(entries, [*found.copies, *found.lost])
 
     def _take_alike(self, entries: Sought, found: Sequence[Resembling]) -> None:
         now = self._runtime.clock().timestamp()

@@ -225,7 +225,16 @@ def test_a_cropped_copy_is_told_by_its_features(kind) -> None:
     found = compare_videos(shown([middle(picture) for picture in pictures]), stored(pictures))
     assert found is not None
     assert found.detail["offset_seconds"] == 0
-    assert "cropped, framed or covered" in found.changes
+    assert (found.changes, found.undone) == (("cropped",), ("set in a frame, border or caption",))
+
+
+@pytest.mark.parametrize("kind", [photo, drawing])
+def test_a_view_that_was_caught_at_other_moments_is_not_called_cropped(kind) -> None:
+    pictures = [kind(n) for n in range(6)]
+    one, other = ([picture.crop((x, x, x + 200, x + 150)) for picture in pictures] for x in (0, 18))
+    found = compare_videos(shown(one), stored(other))
+    assert found is not None
+    assert (found.changes, found.undone) == ((), ())
 
 
 def test_frames_whose_pictures_are_lost_tell_nothing() -> None:

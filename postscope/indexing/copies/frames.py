@@ -106,6 +106,20 @@ class FrameChecks:
             return any(change.startswith(("mirrored", "turned", "flipped")) for change in verdict.changes)
         return bool(self._turn[one, other]) if self.sure[one, other] else None
 
+    def shown(self, pairs: Sequence[tuple[int, int]]) -> tuple[float, float] | None:
+        """How much of the one and of the other is in both pictures, in the median of the pairs that were laid over each
+        other; None where none was."""
+        told = [verdict for pair in pairs if (verdict := self._told.get(pair)) is not None]
+        shares = [
+            (float(verdict.detail["shown_of_this"]), float(verdict.detail["shown_of_other"]))
+            for verdict in told
+            if "shown_of_this" in verdict.detail
+        ]
+        if not shares:
+            return None
+        this, other = np.median(np.asarray(shares), axis=0).tolist()
+        return this, other
+
     def _by_scene(self) -> Flags:
         one, other = self._asked.scene, self._kept.scene
         apart = [_apart(one[:, i], other[:, j]) for i in range(one.shape[1]) for j in range(other.shape[1])]

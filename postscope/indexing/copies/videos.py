@@ -27,6 +27,8 @@ MOST_LOOKED_AT: Final = 8
 """Frames on a line that are looked at, spread over it."""
 MOST_LINES: Final = 3
 _WHOLE: Final = 0.75
+_CUT: Final = 0.85
+"""Below this part of what is to be seen of the other's pictures, the one's are cut, and the other way round."""
 
 
 def compare_videos(asked: Frames, kept: Frames) -> CopyVerdict | None:
@@ -97,12 +99,14 @@ def _verdict(asked: Frames, kept: Frames, line: Line, checks: FrameChecks) -> Co
     turned = [told for pair in line.pairs if (told := checks.turned(*pair)) is not None]
     flipped = sum(turned) * 2 > len(turned)
     by_pdq = float(np.mean([checks.pdq[pair] <= PDQ_NEAR for pair in line.pairs]))
+    # where PDQ is near there is nothing to be told of the frame; both None: nothing is known
+    inside = (1.0, 1.0) if by_pdq >= 0.5 else checks.shown(line.pairs)
     of_asked, of_kept = len(ones) / len(asked), len(others) / len(kept)
     return CopyVerdict(
         "video",
         round(min(0.99, 0.5 + 0.3 * share + 0.19 * by_pdq), 4),
-        _changes(asked, kept, line.speed, (of_asked, of_kept), by_pdq, flipped),
-        _changes(kept, asked, 1 / line.speed, (of_kept, of_asked), by_pdq, flipped),
+        _changes(asked, kept, line.speed, (of_asked, of_kept), _framing(inside), flipped),
+        _changes(kept, asked, 1 / line.speed, (of_kept, of_asked), _framing(inside and inside[::-1]), flipped),
         {
             "offset_seconds": round(line.offset, 2),
             "speed": line.speed,
@@ -121,7 +125,7 @@ def _stretch(frames: Frames, places: Sequence[int]) -> list[float]:
 
 
 def _changes(
-    this: Frames, other: Frames, speed: float, shown: tuple[float, float], by_pdq: float, flipped: bool
+    this: Frames, other: Frames, speed: float, shown: tuple[float, float], framing: Sequence[str], flipped: bool
 ) -> tuple[str, ...]:
     """What was done to the other to get this one.
 
@@ -130,7 +134,7 @@ def _changes(
         other: the other.
         speed: of this in that of the other.
         shown: share of the frames of each that match.
-        by_pdq: share of the pairs that are near by PDQ.
+        framing: what was done to each picture.
         flipped: the one is the other turned or mirrored.
     """
     changes = [f"played at {speed:.2g} times the speed"] if speed != 1.0 else []
@@ -144,6 +148,15 @@ def _changes(
         changes.append("longer: other material around it")
     if flipped:
         changes.append("turned or mirrored")
-    elif by_pdq < 0.5:
-        changes.append("cropped, framed or covered")
-    return tuple(changes)
+    return (*changes, *framing)
+
+
+def _framing(inside: tuple[float, float] | None) -> tuple[str, ...]:
+    """What was done to the other's pictures, by how much of this one's and of the other's is in both. A view that moves
+    is caught at other moments, so a little is lacking on either side."""
+    if inside is None:
+        return ("cropped, framed or covered",)
+    this, other = inside
+    if other < _CUT * this:
+        return ("cropped",)
+    return ("set in a frame, border or caption",) if this < _CUT * other else ()
