@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from postscope.backend.duplicates import groups
 from postscope.backend.duplicates.assigning import assign, mend
+from postscope.backend.duplicates.merging import merge
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Post
 from postscope.workers.batches import EnrichBatch
@@ -37,7 +38,8 @@ def mend_groups(runtime: Runtime) -> None:
 def sweep(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     """Look for the copies of every post that there is, in the order of their ids; goes on from its checkpoint.
 
-    A dry run changes no group, and tells how many posts are copies of others, with examples.
+    Groups whose anchors are copies of each other become one. A dry run changes no group, and tells how many posts are
+    copies of others, with examples.
     """
     write = not context.params.get("dry_run", False)
     state: dict[str, Any] = context.checkpoint or {"after": None, "done": 0, "copies": 0, "examples": []}
@@ -47,6 +49,8 @@ def sweep(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         with runtime.database.session() as session:
             posts, media = load(session, ids)
         fingerprint(runtime, posts, media, again=write)
+        if write:
+            merge(runtime, posts, media)
         found = assign(runtime, posts, media, write=write)
         copies = [item for item in found if item.copies]
         examples = [

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from postscope.backend import runs
+from postscope.backend.duplicates import candidates
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import DuplicateGroup, DuplicateMember, Fingerprinted, Run
@@ -23,6 +24,7 @@ from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from tests.conftest import SetClock
 from tests.workers.conftest import Desk
+from tests.workers.test_duplicates import EVERYTHING
 
 ROOT = Path(__file__).parents[2]
 WAVES = (
@@ -120,3 +122,23 @@ def test_fingerprints_of_an_earlier_recipe_are_made_again_while_nobody_waits(
     after = contents(runtime)
     assert all(after[post] != before[post] for post in posts)
     assert groups(runtime) == found
+
+
+def test_a_sweep_makes_one_group_of_two_whose_anchors_are_copies(
+    runtime: Runtime, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"external_id": str(n), "text": f"{WAVES[0]} #now{n % 4}", "created_at": f"2026-03-01T00:{n:02}:00Z"}
+        for n in range(40)
+    ]
+    with monkeypatch.context() as crowded:  # as if what is near was hidden by what is the same
+        crowded.setattr(candidates, "NEAR_MOST", 2)
+        crowded.setattr(candidates, "SAME_MOST", 2)
+        posts = desk.post(*rows)
+        desk.run(*EVERYTHING)
+    assert len(groups(runtime)) > 1
+    with runtime.database.session() as session:
+        runs.start(session, "duplicates.sweep", {}, actor="t", readers=(), now=runtime.clock())
+    assert work_runs(runtime) == 1
+    desk.run(*EVERYTHING)
+    assert groups(runtime) == {posts[0]: set(posts)}
