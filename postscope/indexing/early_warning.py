@@ -133,11 +133,12 @@ def distinct(vectors: Vectors, authors: Sequence[str | None]) -> npt.NDArray[np.
     by an author of one before."""
     kept = np.zeros(len(authors), np.bool_)
     seen: set[str] = set()
-    alike = vectors @ vectors.T
+    alike: npt.NDArray[np.bool_] = np.greater_equal(np.asarray(vectors @ vectors.T, np.float64), COPY)
+    repeats = np.asarray(np.tril(alike, -1).any(axis=1))  # of one before it
     for n, author in enumerate(authors):
         if author is not None and author in seen:
             continue
-        if kept.any() and float(alike[n, kept].max()) >= COPY:
+        if repeats[n] and (alike[n] & kept).any():
             continue
         kept[n] = True
         if author is not None:

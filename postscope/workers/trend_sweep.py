@@ -59,6 +59,7 @@ def sweep_topics(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         for growth in found:
             context.check()
             raised += _raise(runtime, growth, hours, now)
+    context.report(len(SWEPT_HOURS), len(SWEPT_HOURS), "all windows")
     return {"tested": tested, "raised": raised}
 
 

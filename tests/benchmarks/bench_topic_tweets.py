@@ -4,7 +4,8 @@ python -m tests.benchmarks.bench_topic_tweets [--peer]
 
 The airline tweets with one of nine reasons of a complaint ("Can't Tell" left out) are the truth, as far as it goes: a
 tweet has one reason though it may tell of several, and compliments have none. Topics are of all tweets; NMI and ARI are
-over those with a reason, outliers as a class of their own; ``airline`` tells how far topics are airlines instead. The
+over those with a reason, outliers as a class of their own; ``airline`` tells how far topics are airlines instead. Then
+those of one airline alone, and all without handles, which have so much in common that a density sees one region. The
 sample is named too. Of names: how many of a topic's voices (authors; copies of a text are one) use the least used of
 the words in its name.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
 import uuid
 import zlib
@@ -90,9 +92,17 @@ def told(name: str, labels: Labels, posts: Sequence[dict[str, Any]]) -> None:
         f"{name:18} NMI {normalized_mutual_info_score(truth, mine):.3f} ARI {adjusted_rand_score(truth, mine):.3f} "
         f"purity {pure / max((mine >= 0).sum(), 1):.3f} NMI with airline "
         f"{normalized_mutual_info_score(airline, labels):.3f} outliers {(labels < 0).mean():.3f} "
-        f"topics {int(labels.max(initial=-1)) + 1}",
+        f"topics {int(labels.max(initial=-1)) + 1} "
+        f"largest {np.bincount(labels[labels >= 0], minlength=1).max() / len(labels):.2f}",
         flush=True,
     )
+
+
+def _discovered(name: str, rows: Vectors, posts: Sequence[dict[str, Any]]) -> None:
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            result = discover(job_of(Path(folder), rows, posts, seed), DensityClusterer())
+        told(f"{name}, seed {seed}", result.labels, posts)
 
 
 def main() -> None:
@@ -109,6 +119,12 @@ def main() -> None:
             told(f"ours, seed {seed}", result.labels, tweets)
             if seed == SEEDS[0]:
                 names(result, tweets)
+    airlines = np.array([post["metadata"]["airline"] for post in tweets])
+    for airline in sorted(set(airlines.tolist())):
+        some = np.flatnonzero(airlines == airline)
+        _discovered(f"{airline} alone", rows[some], [tweets[place] for place in some])
+    bare = [re.sub(r"@\w+", "", post["text"]).strip() or "." for post in tweets]
+    _discovered("without handles", vectors.of_texts(bare), tweets)
     if options.peer:
         told("BERTopic", bertopic(rows, [post["text"] for post in tweets])[0], tweets)
     posts = [json.loads(line) for line in (sample_dir() / "posts.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -143,3 +143,17 @@ def test_a_topic_that_comes_apart_is_told_as_a_split_and_one_without_posts_as_a_
     assert kinds(story.told(other, third)) == ["death"]
     assert story.state(other) == "dead"
     assert {story.state(topic) for topic in sides} == {"active"}
+
+
+def test_a_filter_that_lets_no_post_through_ends_no_topic_and_does_not_say_so(desk: TopicDesk) -> None:
+    desk.talk("storm", 30)
+    first = desk.discover()
+    run = desk.discover(source=["elsewhere"])
+    assert first.result is not None
+    assert run.result is not None
+    assert (first.result["born"], first.result["topics"], run.result["posts"], run.result["ended"]) == (1, 1, 0, 0)
+    assert len(desk.topics()) == 1
+    desk.discover(created={"from": "1990-01-01T00:00:00Z", "to": "1990-01-02T00:00:00Z"})
+    again = desk.discover(created={"from": "1990-01-01T00:00:00Z", "to": "1990-01-02T00:00:00Z"})
+    assert again.result is not None
+    assert again.result["ended"] == 0, "what has ended does not end again"

@@ -245,6 +245,9 @@ def test_people_decide_and_the_audit_log_keeps_it(stream: Stream, api_key: ApiKe
         analyst = bearer(api_key(Role.ANALYST, name="ada"))
         (alert,) = client.get("/v1/alerts?state=open", headers=analyst).json()["alerts"]
         path = f"/v1/alerts/{alert['id']}"
+        (old,) = stream.send([("bridge: long ago", "z", stream.clock() - timedelta(days=9))])
+        with stream.runtime.database.session() as session:
+            session.get_one(TopicMember, old).topic_id = UUID(alert["topic_id"])
         assert client.get(alert["posts_url"], headers=analyst).json()["total"] == alert["posts"]
         taken = client.post(f"{path}/acknowledge", json={"note": "on it"}, headers=analyst).json()
         assert (taken["state"], taken["decided_by"], taken["note"]) == ("acknowledged", "ada", "on it")

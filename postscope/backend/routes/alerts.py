@@ -43,7 +43,9 @@ class AlertOut(BaseModel):
     decided_by: str | None
     decided_at: datetime | None
     note: str | None
-    posts_url: str | None = Field(examples=["/v1/posts?topic_id=0198f2a4-5f0e-7c55-8d0a-2f3b7a6c9e10"])
+    posts_url: str | None = Field(
+        examples=["/v1/posts?topic_id=0198f2a4-5f0e-7c55-8d0a-2f3b7a6c9e10&from=2026-03-02T00%3A00%3A00Z"]
+    )
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -84,12 +84,14 @@ def apply(session: Session, found: Discovery, *, now: datetime) -> Applied:
     staging.write_layout(session, found.run_id)
     if not found.filtered:  # else what its posts have in common may be the filter's
         languages.keep(session, found.space, found.job.language_names(), found.result.apart, run_id=found.run_id)
-    for layer in ("theme", "topic", "subtopic"):
-        _record(session, found, matched[layer], topics[layer], held, now)
+    told = {
+        layer: _record(session, found, matched[layer], topics[layer], held, now)
+        for layer in ("theme", "topic", "subtopic")
+    }
     staging.write_times(session)
     stranded = staging.stranded(session)
     work.add(session, Stage.ENRICH, stranded, now=now, request_id=None)
-    applied.counts = {**staging.totals(session), **_counts(matched)}
+    applied.counts = {**staging.totals(session), **_counts(topics, told["topic"])}
     return applied
 
 
@@ -175,8 +177,8 @@ def _record(
     topics: list[Topic | None],
     held: set[uuid.UUID],
     now: datetime,
-) -> None:
-    """The lineage of one layer, and the states that follow from it."""
+) -> Counter[str]:
+    """The lineage of one layer, and the states that follow from it; how many of each kind it tells of."""
     ending = {
         place
         for place, topic in enumerate(matched.topics)
@@ -209,6 +211,7 @@ def _record(
     session.flush()
     if rows:
         session.execute(insert(TopicLineage), rows)
+    return Counter(row["kind"] for row in rows)
 
 
 def _new_of(event: Event, topics: list[Topic | None]) -> Topic | None:
@@ -230,15 +233,14 @@ def _dies(topic: Topic, place: int, found: Discovery, matched: Matched, held: se
     return not found.filtered or bool(matched.sizes[place] > 0)
 
 
-def _counts(matched: dict[str, Matched]) -> dict[str, int]:
-    events = Counter(event.kind for event in matched["topic"].events)
+def _counts(topics: dict[str, list[Topic | None]], told: Counter[str]) -> dict[str, int]:
+    """The topics of each layer that were found, and what the lineage tells of those of the middle one."""
+    found = {f"{layer}s": len({topic.id for topic in topics[layer] if topic}) for layer in topics}
     return {
-        "themes": len(matched["theme"].topic_of),
-        "topics": len(matched["topic"].topic_of),
-        "subtopics": len(matched["subtopic"].topic_of),
-        "born": events["birth"],
-        "continued": events["continue"],
-        "merged": events["merge"],
-        "split": events["split"],
-        "ended": events["death"],
+        **found,
+        "born": told["birth"],
+        "continued": told["continue"] + told["revive"],
+        "merged": told["merge"],
+        "split": told["split"],
+        "ended": told["death"],
     }

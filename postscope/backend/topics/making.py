@@ -19,7 +19,7 @@ from postscope.backend.topics.gathering import texts_of
 from postscope.indexing.normalise import normalise
 from postscope.indexing.stores.base import DenseQuery
 from postscope.indexing.topics.keywords import count_voices, keywords, read_terms
-from postscope.indexing.topics.names import KeywordNamer
+from postscope.indexing.topics.names import KeywordNamer, summary_of
 from postscope.indexing.types import Vector, Vectors
 
 LIKELY = 0.5
@@ -122,8 +122,8 @@ def _tell_words(session: Session, topic: Topic, source: Topic, posts: Sequence[u
     topics = np.array([0] * len(mine) + [-1] * len(others), np.int32)
     found = keywords(count_voices(topics, topics, read_terms([*mine.values(), *others.values()])), 1)[0]
     topic.keywords = [{"word": one.word, "weight": one.weight, "language": one.language} for one in found]
-    topic.summary = {"post_ids": [str(post) for post in posts[:5]]}
     texts = [mine[post].text for post in posts if post in mine]
+    topic.summary = {"post_ids": [str(post) for post in posts[:5]], "text": summary_of(texts[:5])}
     topic.name = topic.name or KeywordNamer().name(found, texts).name
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from postscope.backend import audit, webhooks
 from postscope.backend.errors import Conflict, NotFound
 from postscope.backend.tables import Alert
+from postscope.backend.trends.requests import PostFilter
 from postscope.backend.webhooks import Event
 from postscope.indexing.bursts import Prediction
 from postscope.indexing.early_warning import PAUSE_HOURS
@@ -126,8 +127,13 @@ def told(alert: Alert) -> dict[str, Any]:
 
 
 def posts_url(alert: Alert) -> str | None:
-    """Where its posts are listed."""
-    return None if alert.topic_id is None else f"/v1/posts?topic_id={alert.topic_id}"
+    """Where the posts of its topic in its window are listed."""
+    if alert.topic_id is None:
+        return None
+    # The last one is of it too.
+    return PostFilter.model_validate(
+        {"topic_id": alert.topic_id, "from": alert.since, "to": alert.until + timedelta(microseconds=1)}
+    ).url()
 
 
 def decide(

@@ -5,6 +5,8 @@
   const topic = Int32Array.from(data.topic), time = Float64Array.from(data.time);
   const canvas = document.getElementById("map"), context = canvas.getContext("2d", {alpha: false});
   const tip = document.getElementById("tip"), count = document.getElementById("count");
+  const legend = document.getElementById("times");
+  const minute = seconds => new Date(seconds * 1000).toISOString().replace("T", " ").slice(0, 16);
   const BACK = 0xff1a1410, GREY = 0xff5a5048;  // as the pixels are kept: alpha, blue, green, red
   let scale = 1, left = 0, top = 0, dpr = 1, image = null, pixels = null, queued = false, moved = false;
   let colours = new Uint32Array(n), bright = null, order = null;
@@ -29,6 +31,13 @@
   function paint(by) {
     const sorted = Float64Array.from(time).sort();
     const early = sorted[Math.floor(n * .01)] || 0, late = sorted[Math.floor(n * .99)] || 1;
+    const [first, ...bars] = legend.children, last = bars.pop();
+    legend.hidden = by !== "time" || !n;
+    first.textContent = minute(early); last.textContent = minute(late) + " UTC";
+    bars.forEach((bar, k) => {
+      const share = k / (bars.length - 1);
+      bar.style.backgroundColor = `hsl(${250 - 205 * share} 80% ${45 + 20 * share}%)`;
+    });
     // Golden angle: neighbours in the list get hues far apart.
     const hues = data.topics.map((_, t) => pixel(t * 137.508 % 360, .65, .55 + (t % 3) * .07));
     for (let i = 0; i < n; i++) {
@@ -58,8 +67,9 @@
     pixels = new Uint32Array(image.data.buffer);
   }
   function showAll() {
-    scale = .9 * Math.min(canvas.width / width, canvas.height / height);
-    left = canvas.width / 2 - (x0 + x1) / 2 * scale; top = canvas.height / 2 - (y0 + y1) / 2 * scale;
+    const above = document.querySelector("header").getBoundingClientRect().bottom * dpr, below = canvas.height - above;
+    scale = .9 * Math.min(canvas.width / width, below / height);
+    left = canvas.width / 2 - (x0 + x1) / 2 * scale; top = above + below / 2 - (y0 + y1) / 2 * scale;
     moved = false;
   }
   function dots(dimmed) {
@@ -122,7 +132,7 @@
     const [name, text, small] = tip.children;
     name.textContent = topic[i] < 0 ? "outlier" : data.topics[topic[i]].name;
     text.textContent = data.text[i] || "(no text)";
-    small.textContent = `${data.source[i]} · ${new Date(time[i] * 1000).toISOString().replace("T", " ").slice(0, 16)} UTC · ${data.id[i]}`;
+    small.textContent = `${data.source[i]} · ${minute(time[i])} UTC · ${data.id[i]}`;
     tip.style.left = Math.min(event.clientX + 14, innerWidth - 370) + "px";
     tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 10) + "px";
   }

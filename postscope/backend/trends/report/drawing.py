@@ -118,7 +118,7 @@ def dots(drawn: DrawnMap, *, width: int = 900, height: int = 560) -> str:
     middle = ((max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2)
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return width / 2 + (x - middle[0]) * scale, height / 2 - (y - middle[1]) * scale
+        return width / 2 + (x - middle[0]) * scale, height / 2 + (y - middle[1]) * scale  # as on the page of the map
 
     parts = []
     for point in sorted(drawn.points, key=lambda one: one.topic >= 0):
