@@ -1,4 +1,4 @@
-"""How image files are put together, read without decoding: is the end there, how many frames, how many scans.
+"""How files are put together, read without decoding: is the end there, how many frames, how many scans.
 
 Every walk moves forward with each step, so it is linear in the file's size whatever the file says.
 """
@@ -11,6 +11,10 @@ from typing import Final
 
 _ENCRYPTED: Final = frozenset({b"encv", b"enca", b"drmi", b"drms", b"drmt"})
 _MOST_BOXES: Final = 10_000
+
+_UNSAID_FROM: Final = 0x7FFF0000
+"""Sizes that stand in a WAV file whose writer did not know."""
+_MP3_HEAD: Final = 2_048
 
 _GIF_LOOKED_AT: Final = 8 * 1024 * 1024
 
@@ -77,6 +81,36 @@ def boxes_cut_short(data: bytes | mmap) -> bool:
             return len(data) - at < 8
         at += size
     return at > len(data)
+
+
+def wave_cut_short(data: bytes | mmap) -> bool:
+    """WAV: whether the file is shorter than it says; one that was written as a stream says nothing."""
+    said = int.from_bytes(data[4:8], "little")
+    return 0 < said < _UNSAID_FROM and said + 8 > len(data)
+
+
+def ogg_cut_short(data: bytes | mmap) -> bool:
+    """Ogg: whether the last page is not whole, or not marked as the last of its stream (RFC 3533, section 6)."""
+    at = data.rfind(b"OggS")
+    if at < 0 or at + 27 > len(data):
+        return True
+    segments = data[at + 27 : at + 27 + data[at + 26]]
+    return not data[at + 5] & 4 or at + 27 + data[at + 26] + sum(segments) > len(data)
+
+
+def mp3_cut_short(data: bytes | mmap) -> bool:
+    """MP3: whether there are fewer bytes than the encoder's first frame (Xing, Info) says; one without it says
+    nothing."""
+    start = 0
+    if data[:3] == b"ID3":  # its size is in four times seven bits
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
+    head = data[start : start + _MP3_HEAD]
+    at = max(head.find(b"Xing"), head.find(b"Info"))
+    if at < 0:
+        return False
+    flags = int.from_bytes(head[at + 4 : at + 8], "big")
+    at += 12 if flags & 1 else 8  # the number of frames comes first
+    return bool(flags & 2) and int.from_bytes(head[at : at + 4], "big") > len(data) - start
 
 
 def encrypted_boxes(data: bytes | mmap) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final, cast
 from postscope.indexing import hub
 from postscope.indexing.encoders.base import EncoderUnavailable
 from postscope.indexing.media.decoding.speech import SpeechGates
-from postscope.indexing.media.errors import MediaError
+from postscope.indexing.media.errors import CorruptMedia, MediaError
 from postscope.indexing.media.parts import PartReport, Spoken, Word
 from postscope.indexing.media.sandbox.pool import Sandbox
 from postscope.indexing.media.speech_weights import HEARING, WHISPER_SIZES
@@ -57,6 +58,8 @@ class Hearing:
             spoken = [_spoken(item) for item in items[:-1]]
         except MediaError as error:
             return [], PartReport("speech", "failed", error.code, error.reason)
+        except (KeyError, TypeError, ValueError):  # the other process may say anything
+            return [], PartReport("speech", "failed", CorruptMedia.code, "what was heard in it makes no sense")
         return spoken, _report(items[-1].get("outcome"), found=bool(spoken))
 
     def close(self) -> None:
@@ -146,14 +149,21 @@ def _report(outcome: object, *, found: bool) -> PartReport:
 
 def _spoken(item: Mapping[str, Any]) -> Spoken:
     words = tuple(
-        Word(float(word["start"]), float(word["end"]), str(word["text"]), float(word["confidence"]))
+        Word(_number(word["start"]), _number(word["end"]), str(word["text"]), _number(word["confidence"]))
         for word in item["words"]
     )
     return Spoken(
-        start=float(item["start"]),
-        end=float(item["end"]),
+        start=_number(item["start"]),
+        end=_number(item["end"]),
         text=str(item["text"]),
         words=words,
-        language=item["language"],
-        confidence=float(item["confidence"]),
+        language=None if item["language"] is None else str(item["language"])[:8],
+        confidence=_number(item["confidence"]),
     )
+
+
+def _number(value: object) -> float:
+    number = float(cast(float, value))
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"{number} is no time and no confidence")
+    return number

@@ -1,4 +1,5 @@
-"""How Matroska and WebM files are put together (RFC 8794 EBML, RFC 9559), read without decoding: are they encrypted?
+"""How Matroska and WebM files are put together (RFC 8794 EBML, RFC 9559), read without decoding: are they
+encrypted, is the end there?
 
 The walk moves forward with each step, looks at a limited number of elements, and never raises.
 """
@@ -29,6 +30,20 @@ def encrypted_tracks(data: bytes | mmap) -> bool:
                 for encodings in _inside(data, *track, _ENCODINGS):
                     if any(_encrypts(data, *encoding) for encoding in _inside(data, *encodings, _ENCODING)):
                         return True
+    return False
+
+
+def segment_cut_short(data: bytes | mmap) -> bool:
+    """Whether the segment says a size that reaches beyond the end of the file; a live one says none. Never raises."""
+    at = 0
+    for _ in range(_MOST_ELEMENTS):
+        name, at = _number(data, at, len(data), longest=4, marked=True)
+        size, at = _number(data, at, len(data), longest=8, marked=False)
+        if name is None or size is None:
+            return False
+        if name == _SEGMENT:
+            return at + size > len(data)
+        at += size
     return False
 
 

@@ -5,7 +5,6 @@ Everything that touches the file happens in the sandbox. A part that cannot be h
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from postscope.indexing.media.parts import (
     Spoken,
     Written,
 )
+from postscope.indexing.media.said import about_of, ending_of, time_of
 from postscope.indexing.media.sandbox.pool import Sandbox
 from postscope.indexing.media.sniff import IMAGE_TYPES
 from postscope.indexing.media.stills import Stills
@@ -33,15 +33,11 @@ PROBE_SECONDS: Final = 20.0
 READ_SIDE: Final = 640
 """Short side, in pixels, that a picture keeps for the reading of words."""
 
+BYTES_A_SECOND: Final = 40_000
+"""Of sound, with room to spare: 16,000 samples of two bytes, and what the pieces are sent in."""
+
 _GRACE: Final = 5.0
 """Seconds that the sandbox waits beyond what a job has for itself, so that it can give what it has."""
-
-_PROBLEMS: Final = {
-    "truncated": "the file ends before its content does",
-    "corrupt": "some of it is broken and was passed over",
-    "too_long": "it plays for longer than the limit",
-    "too_slow": "the time for it was over before its end",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +199,15 @@ class Understander:
     def _container(self, file: BinaryIO, kind: MediaKind, ends: float) -> Understood:
         found = Understood(kind)
         try:
-            ((about, _),) = self._sandbox.run(
+            *_, (said, _) = self._sandbox.run(
                 "about", file.fileno(), {}, seconds=min(PROBE_SECONDS, ends - time.monotonic())
             )
+            about = about_of(said)
         except MediaError as error:
             parts: Sequence[PartName] = ("frames", "speech") if kind == "video" else ("speech",)
             found.reports += [PartReport(part, "failed", error.code, error.reason) for part in parts]
             return found
-        found.kind, found.duration = ("video" if about["video"] else "audio"), _seconds(about["duration"])
+        found.kind, found.duration = ("video" if about["video"] else "audio"), about["duration"]
         if about["video"] and not _refused(found, "frames", about["video"]):
             # Half of the time is the sound's, where there is one to hear.
             share = 0.5 if about["audio"] and self._hearing is not None else 0.9
@@ -236,13 +233,15 @@ class Understander:
         }
         try:
             *frames, (done, _) = self._sandbox.run("frames", file.fileno(), params, seconds=seconds)
-            kept = [(_time(item["seconds"]), jpeg) for item, jpeg in frames]
-            duration, width, height = _time(done["duration"]), int(done["width"]), int(done["height"])
+            kept = [(time_of(item.get("seconds")), jpeg) for item, jpeg in frames]
+            if len(kept) > limits.max_frames:
+                raise CorruptMedia("more frames came out of it than were asked for")
+            duration, width, height = (time_of(done.get(name)) for name in ("duration", "width", "height"))
         except MediaError as error:
             found.reports.append(PartReport("frames", "failed", error.code, error.reason))
             return
-        found.frames, found.duration, found.width, found.height = kept, duration, width, height
-        found.reports.append(_done("frames", done["problem"]))
+        found.frames, found.duration, found.width, found.height = kept, duration, int(width), int(height)
+        found.reports.append(ending_of("frames", done.get("problem")))
 
     def _words_in_frames(self, found: Understood, ends: float) -> None:
         if self._reader is None or not found.frames:
@@ -275,18 +274,19 @@ class Understander:
         with tempfile.TemporaryFile(prefix="sound-") as samples:
             done: dict[str, Any] = {}
             try:
-                for item, piece in self._sandbox.run("sound", file.fileno(), params, seconds=left / 2):
+                most = int((self._limits.max_duration + 60) * BYTES_A_SECOND)
+                for item, piece in self._sandbox.run("sound", file.fileno(), params, seconds=left / 2, most_bytes=most):
                     samples.write(piece)
                     done = item
-                duration = _time(done["duration"])
+                duration = time_of(done.get("duration"))
             except MediaError as error:
                 found.reports.append(PartReport("speech", "failed", error.code, error.reason))
                 return
             samples.flush()
             found.duration = found.duration or duration
             found.spoken, report = hearing.hear(samples.fileno(), seconds=max(ends - time.monotonic(), 2.0))
-        if report.state in ("done", "empty") and done["problem"]:
-            report = _done("speech", done["problem"])
+        if report.state in ("done", "empty") and done.get("problem"):
+            report = ending_of("speech", done["problem"])
         found.reports.append(report)
 
 
@@ -296,21 +296,3 @@ def _refused(found: Understood, part: PartName, stream: dict[str, Any]) -> bool:
         return False
     found.reports.append(PartReport(part, "failed", str(stream["code"]), str(stream["reason"])))
     return True
-
-
-def _done(part: PartName, problem: object) -> PartReport:
-    if problem is None:
-        return PartReport(part, "done")
-    code = problem if isinstance(problem, str) and problem in _PROBLEMS else "corrupt"
-    return PartReport(part, "partial", code, _PROBLEMS[code])
-
-
-def _seconds(value: object) -> float | None:
-    return None if value is None else _time(value)
-
-
-def _time(value: object) -> float:
-    """A time that another process says: it may say anything."""
-    if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise CorruptMedia("what was decoded has no sensible time")
-    return float(value)

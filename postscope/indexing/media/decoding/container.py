@@ -5,11 +5,17 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from postscope.indexing.media.containers import boxes_cut_short, encrypted_boxes
+from postscope.indexing.media.containers import (
+    boxes_cut_short,
+    encrypted_boxes,
+    mp3_cut_short,
+    ogg_cut_short,
+    wave_cut_short,
+)
 from postscope.indexing.media.errors import (
     CorruptMedia,
     EncryptedMedia,
@@ -18,7 +24,7 @@ from postscope.indexing.media.errors import (
     UnsupportedCodec,
     UnsupportedMedia,
 )
-from postscope.indexing.media.matroska import encrypted_tracks
+from postscope.indexing.media.matroska import encrypted_tracks, segment_cut_short
 from postscope.indexing.media.sniff import AUDIO_TYPES, HEAD, VIDEO_TYPES, sniff
 
 if TYPE_CHECKING:
@@ -38,6 +44,14 @@ _DEMUXERS: Final = {
     "application/ogg": "ogg",
 }
 _OPTIONS: Final = {"protocol_whitelist": "", "enable_drefs": "0", "use_absolute_path": "0"}
+_CUT_SHORT: Final[dict[str, Callable[[mmap.mmap], bool]]] = {
+    "mov": boxes_cut_short,
+    "matroska": segment_cut_short,
+    "wav": wave_cut_short,
+    "ogg": ogg_cut_short,
+    "mp3": mp3_cut_short,
+}
+"""By the demultiplexer; AAC has no container, and FLAC is found out when its last frame is decoded."""
 _BROKEN_PACKETS: Final = 50
 """So many in a row, and the rest is taken for broken too."""
 
@@ -130,14 +144,35 @@ def decoded(opened_: Opened, stream: Any, problems: list[str]) -> Iterator[Any]:
         problems[:] = ["truncated"]
 
 
-def _checked(stream: BinaryIO, demuxer: str) -> bool:
-    """Whether the file says that it is cut short, as ISO base media can; raises where it says that it is encrypted.
+def first(source: Opened, kind: Literal["video", "audio"]) -> Any:
+    """The first stream of a kind.
 
-    The other containers have no standard way to say so: what is encrypted in them is corrupt.
+    Raises:
+        TruncatedMedia: there is none, and the end of the file is missing.
+        CorruptMedia: there is none.
+        UnsupportedCodec: there is no decoder for it.
     """
-    if demuxer not in ("mov", "matroska"):
-        return False
+    streams = getattr(source.container.streams, kind)
+    if not streams:
+        raise nothing_in(source, "picture" if kind == "video" else "sound")
+    check_codec(streams[0])
+    return streams[0]
+
+
+def nothing_in(source: Opened, what: str) -> MediaError:
+    """Why there is no such thing in a container."""
+    if source.cut_short:
+        return TruncatedMedia("the file ends too early: what says how to read it is missing")
+    return CorruptMedia(f"there is no {what} in it")
+
+
+def _checked(stream: BinaryIO, demuxer: str) -> bool:
+    """Whether the end of the file is missing, as far as its container says; raises where it says that it is encrypted.
+
+    Only ISO base media and Matroska have a standard way to say that: what is encrypted in the others is corrupt.
+    """
     with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if encrypted_boxes(data) if demuxer == "mov" else encrypted_tracks(data):
+        if (demuxer == "mov" and encrypted_boxes(data)) or (demuxer == "matroska" and encrypted_tracks(data)):
             raise EncryptedMedia("its tracks are encrypted")
-        return demuxer == "mov" and boxes_cut_short(data)
+        ends = _CUT_SHORT.get(demuxer)
+        return ends is not None and ends(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from postscope.indexing.media.decoding.container import check_codec, opened
+from postscope.indexing.media.decoding.container import check_codec, nothing_in, opened
 from postscope.indexing.media.decoding.sound import RATE, SoundLimits, decode_sound
 from postscope.indexing.media.decoding.video import FrameLimits, animated_frames, video_frames
 from postscope.indexing.media.errors import MediaError
@@ -21,6 +21,8 @@ def about(file: int, _params: dict[str, Any], _emit: Emit) -> dict[str, Any]:
         streams = source.container.streams
         # A cover picture in a song is a video stream of one picture.
         moving = [stream for stream in streams.video if not _is_cover(stream)]
+        if not moving and not streams.audio:
+            raise nothing_in(source, "picture and no sound")
         return {
             "duration": source.duration,
             "video": _problem(moving[0]) if moving else None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from postscope.indexing.media.decoding.container import check_codec, decoded, opened
+from postscope.indexing.media.decoding.container import decoded, first, opened
 from postscope.indexing.media.errors import CorruptMedia, TooLong, TooSlow
 
 RATE: Final = 16_000
@@ -46,8 +46,7 @@ def decode_sound(file: int, limits: SoundLimits, emit: Callable[[bytes], None]) 
     ends, problems, size, waiting = time.monotonic() + limits.seconds, list[str](), 0, bytearray()
     most = int(limits.max_duration * RATE * 2)
     with opened(file) as source:
-        stream = source.container.streams.audio[0]
-        check_codec(stream)
+        stream = first(source, "audio")
         if source.duration is not None and source.duration > limits.max_duration:
             raise TooLong(f"it plays for {source.duration:.0f} seconds; the limit is {limits.max_duration:.0f}")
         for piece in _resampled(decoded(source, stream, problems)):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from postscope.indexing.media.decoding.container import Opened, check_codec, decoded, opened
+from postscope.indexing.media.decoding.container import Opened, decoded, first, opened
 from postscope.indexing.media.decoding.sampling import Kept, Sampler, Thumbnail
 from postscope.indexing.media.errors import CorruptMedia, TooLong, TooManyPixels, TooSlow
 from postscope.indexing.media.image import animation_frames
@@ -78,8 +78,7 @@ def video_frames(file: int, limits: FrameLimits) -> Frames:
     """
     ends = time.monotonic() + limits.seconds
     with opened(file) as source:
-        stream = source.container.streams.video[0]
-        check_codec(stream)
+        stream = first(source, "video")
         _check(stream.width, stream.height, source.duration, limits)
         return _sample(_moving(source, stream, limits), source.duration, limits, ends)
 

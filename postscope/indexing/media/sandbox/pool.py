@@ -45,6 +45,9 @@ JOBS: Final[dict[JobKind, str]] = {
 }
 """Modules with an ``open_jobs``, by the kind of process."""
 
+MOST_BYTES: Final = 512 * 1024 * 1024
+"""That a job may give, all in all: a process may be in the hands of its file, and go on for ever."""
+
 NICE: Final = 10
 """By how much processes make way whose work nobody waits for."""
 
@@ -101,7 +104,14 @@ class Sandbox:
         self._closed = False
 
     def run(
-        self, job: str, file: int, params: dict[str, Any], *, seconds: float, cpu_seconds: float | None = None
+        self,
+        job: str,
+        file: int,
+        params: dict[str, Any],
+        *,
+        seconds: float,
+        cpu_seconds: float | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> Generator[Item, None, None]:
         """Run a job: what it emits, as it comes, and at last what it returns, with an empty body.
 
@@ -113,6 +123,7 @@ class Sandbox:
             params: for the job, as JSON.
             seconds: by the clock on the wall; then the process is killed.
             cpu_seconds: of computing; by default what the threads can compute in that time.
+            most_bytes: that it may give; with more the process is killed, and the file called corrupt.
 
         Raises:
             MediaError: what the job says is wrong with the file; ``TooSlow``, ``OutOfMemory`` or ``DecoderCrashed``
@@ -123,7 +134,12 @@ class Sandbox:
             child = self._take()
             try:
                 cpu_seconds = seconds * self._threads + 1 if cpu_seconds is None else cpu_seconds
-                yield from child.run(job, file, params, seconds=seconds, cpu_seconds=cpu_seconds)
+                items = child.run(job, file, params, seconds=seconds, cpu_seconds=cpu_seconds)
+                for item in items:
+                    most_bytes -= len(item[1]) + len(str(item[0]))
+                    if most_bytes < 0:
+                        raise CorruptMedia("more came out of it than it may have")
+                    yield item
             except MediaError as error:
                 if self._closed:
                     raise SandboxDown("decoding was stopped") from error
