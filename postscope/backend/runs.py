@@ -151,6 +151,8 @@ def settle(
         run.attempts -= 1  # an orderly stop is no failure
     else:
         run.finished_at = now
+    if state == "done" and run.total is not None:
+        run.done = run.total
     if result is not None:
         run.result = result
     return True

@@ -75,7 +75,7 @@ def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: 
                 reference=Reference.of(found.posts.fused, trained.expected).to_json(),
                 model=trained.head.dumps(),
                 judged=trained.judged.dumps(),
-                trained_on=b"".join(sorted(post_id.bytes for post_id in found.ids)),
+                trained_on=_taught(found, trained),
                 actor=actor,
                 created_at=now,
             )
@@ -85,11 +85,21 @@ def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: 
     return number
 
 
+def _taught(found: Lesson, trained: Trained) -> bytes:
+    """Ids of the posts: those that were held out come last."""
+    held = set(trained.held_out.tolist())
+    parts = [[post_id.bytes for n, post_id in enumerate(found.ids) if (n in held) == out] for out in (False, True)]
+    return b"".join(id for part in parts for id in sorted(part))
+
+
 def _promote(runtime: Runtime, head: Head, number: int, actor: str) -> bool:
-    better = comparing.compare(runtime, head, number)
-    if better.better:
-        with runtime.database.session() as session:
-            registry.promote(session, head, number, better=better.as_dict(), actor=actor, now=runtime.clock())
+    try:
+        better = comparing.compare(runtime, head, number)
+        if better.better:
+            with runtime.database.session() as session:
+                registry.promote(session, head, number, better=better.as_dict(), actor=actor, now=runtime.clock())
+    except Conflict:
+        return False  # the space or the live version changed meanwhile: it stays a candidate, which can be compared
     return better.better
 
 

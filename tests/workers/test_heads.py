@@ -9,11 +9,14 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
+from structlog.testing import capture_logs
 
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role
+from postscope.backend.errors import Conflict
+from postscope.backend.heads import registry, tracking
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Head, HeadScore, HeadVersion, Run
+from postscope.backend.tables import Head, HeadScore, HeadVersion, Post, Run
 from postscope.backend.work import Stage
 from postscope.workers import head_training, head_upkeep
 from postscope.workers.head_training import train_head
@@ -171,6 +174,74 @@ def test_a_version_that_is_no_better_stays_a_candidate(desk: Desk, api: Api) -> 
     assert (refused.status_code, refused.json()["code"]) == (409, "not_better")
     assert "the live version was taught all of them" in refused.json()["detail"]
     assert "fair once 20 held-out posts" in found["reason"]
+
+
+def test_two_trainings_on_the_same_posts_are_compared_on_what_neither_was_taught(desk: Desk, api: Api) -> None:
+    trained(desk, api, 120)
+    api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    found = api.ok("GET", "/v1/heads/sentiment/versions/2/comparison")
+    assert (found["posts"], found["live_was_taught"], found["against"]) == (24, 0, 1)
+    assert found["objective"] == found["live_objective"], "they learned the same from the same"
+    assert not found["better"]
+
+
+def edit_report(runtime: Runtime, number: int, **changed: object) -> None:
+    with runtime.database.session() as session:
+        version = session.query(HeadVersion).filter_by(number=number).one()
+        version.report = version.report | changed
+
+
+def test_a_version_is_not_compared_on_posts_that_it_was_taught(desk: Desk, api: Api) -> None:
+    """Judgements of older posts move what counts as the newest fifth onto posts that it learned from."""
+    trained(desk, api, 120)
+    api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    edit_report(desk.runtime, 2, taught=120)
+    found = api.ok("GET", "/v1/heads/sentiment/versions/2/comparison")
+    assert (found["posts"], found["better"]) == (0, False)
+    edit_report(desk.runtime, 2, taught=96)
+    with desk.runtime.database.session() as session:
+        version = session.query(HeadVersion).filter_by(number=2).one()
+        held = {version.trained_on[start : start + 16] for start in range(96 * 16, 120 * 16, 16)}
+        posts = session.query(Post.id, Post.created_at).order_by(Post.created_at.desc()).limit(24)
+        assert held == {row.id.bytes for row in posts}, "those that were held out come last"
+
+
+def test_another_version_that_went_live_meanwhile_is_compared_with_first(desk: Desk, api: Api) -> None:
+    trained(desk, api)
+    for _ in range(2):
+        api.ok("POST", "/v1/heads/sentiment/train", {"promote": False})
+        run_all(desk.runtime)
+    with desk.runtime.database.session() as session:
+        head = session.query(Head).one()
+        seen: dict[str, object] = {"better": True, "against": 1}
+        now = desk.runtime.clock()
+        registry.promote(session, head, 2, better=seen, actor="a", now=now)
+        with pytest.raises(Conflict, match="meanwhile"):
+            registry.promote(session, head, 3, better=seen, actor="b", now=now)
+
+
+def test_a_live_version_that_does_not_know_a_new_label_is_compared_all_the_same(desk: Desk, api: Api) -> None:
+    feelings = write(desk, 150)
+    two = {id: label for id, label in feelings.items() if label != "neutral"}
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(two))
+    api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(feelings))
+    api.ok("POST", "/v1/heads/sentiment/train", {"promote": False})
+    run_all(desk.runtime)
+    found = api.ok("GET", "/v1/heads/sentiment/versions/2/comparison")
+    assert found["better"]
+    assert found["posts"] >= 20
+    assert found["live_objective"] < found["objective"] <= 1
+
+
+def test_a_run_that_is_done_has_done_all_its_steps(desk: Desk, api: Api) -> None:
+    trained(desk, api)
+    (run,) = api.ok("GET", "/v1/runs")["runs"]
+    assert run["state"] == "done"
+    assert run["done"] == run["total"] > 0
 
 
 def spoil(runtime: Runtime, number: int) -> None:
@@ -348,6 +419,17 @@ def test_mlflow_hears_of_a_training(
     assert run.data.params["posts"] == "60"
     assert run.data.metrics["held_out.accuracy"] > 0.8
     assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"head.skops", "report.json"}
+
+
+def test_what_mlflow_says_against_a_training_is_told_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no answer from https://ada:secret@mlflow.example")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ada:secret@mlflow.example")
+    monkeypatch.setattr(tracking, "_log", refuse)
+    with capture_logs() as said:
+        assert not tracking.log_training("sentiment", 1, {}, b"")
+    assert said[0]["reason"] == "OSError: no answer from https://mlflow.example"
 
 
 def test_heads_have_roles(runtime: Runtime, api_key: ApiKeyMaker) -> None:

@@ -90,11 +90,15 @@ def promote(
         now: the time.
 
     Raises:
-        Conflict: ``not_better``: the live version does as well; ``wrong_state``.
+        Conflict: ``not_better``: the live version does as well; ``wrong_state``; ``live_changed``: another version
+            went live since they were compared.
     """
     version = _locked(session, head, number)
     if version.state not in ("candidate", "shadow"):
         raise Conflict(f"version {number} is {version.state}", code="wrong_state")
+    live = in_state(session, head, "live")
+    if better["against"] != (live.number if live else None):
+        raise Conflict("another version went live meanwhile: compare again", code="live_changed")
     if not better["better"]:
         raise Conflict(f"version {number} is not better than the live one: {better['reason']}", code="not_better")
     _go_live(session, head, version, now)

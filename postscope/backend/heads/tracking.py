@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import structlog
@@ -11,6 +12,8 @@ log = structlog.get_logger(__name__)
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "postscope"
+MOST_TOLD = 500
+_CREDENTIALS = re.compile(r"//[^/\s@]*@")
 
 
 def log_training(head: str, number: int, report: dict[str, Any], model: bytes) -> bool:
@@ -28,7 +31,8 @@ def log_training(head: str, number: int, report: dict[str, Any], model: bytes) -
         log.warning("mlflow_missing", install="postscope[mlflow]")
         return False
     except Exception as error:  # the library raises whatever its store raises
-        log.warning("mlflow_failed", head=head, version=number, reason=type(error).__name__)
+        told = _CREDENTIALS.sub("//", f"{type(error).__name__}: {error}")[:MOST_TOLD]
+        log.warning("mlflow_failed", head=head, version=number, reason=told)
         return False
     return True
 

@@ -146,6 +146,7 @@ class ComparisonOut(BaseModel):
     objective: float | None
     live_objective: float | None
     live_was_taught: int = Field(description="of these posts; it flatters the live version")
+    against: int | None = Field(description="number of the live version")
 
 
 class PredictAnswer(BaseModel):

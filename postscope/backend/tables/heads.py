@@ -57,7 +57,8 @@ class HeadVersion(Base):
         report: measures on held-out posts, recipes that were compared, thresholds.
         reference: what vectors and scores looked like in training, to tell drift by.
         model: skops, without pickles; ``judged``: the same head without the held-out posts.
-        trained_on: ids of posts, 16 bytes each, sorted.
+        trained_on: ids of posts, 16 bytes each: first those that ``judged`` was taught, as many as ``taught`` in the
+            report says, then those that were held out; each sorted. Older versions say no number, and all are sorted.
         share: of posts that are shown this version instead of the live one, by their id; A/B.
         served: how many predictions were shown to anybody.
     """

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from postscope.indexing.heads.features import Floats, PostFeatures
+from postscope.indexing.heads.features import Floats, Indices, PostFeatures
 from postscope.indexing.heads.inputs import Fusion, InputMaker, Matrix
+from postscope.indexing.heads.words import taught_columns
 
 Task: TypeAlias = Literal["tags", "classes", "number"]
 """``tags``: any number of labels a post. ``classes``: one of several. ``number``: a quantity."""
@@ -87,17 +88,28 @@ def fit_part(
     with warnings.catch_warnings(), threadpool_limits(threads):
         # A model that has not wholly converged is still judged by what it predicts.
         warnings.simplefilter("ignore")
-        model.fit(matrix, targets)
-    if maker.idf is not None:
-        _without_zeros(model)
+        if maker.idf is None:
+            model.fit(matrix, targets)
+        else:
+            seen = taught_columns(matrix)
+            model.fit(matrix[:, seen], targets)
+            _widen(model, seen, matrix.shape[1])
     return FittedPart(maker, model, components, centre)
 
 
-def _without_zeros(model: Any) -> None:
-    """Most words were never seen: what a model says of them need not be kept."""
+def _widen(model: Any, seen: Indices, width: int) -> None:
+    """A model of some columns becomes one of all: what it was not taught weighs nothing, and is not kept."""
+    from scipy.sparse import csr_matrix
+
     for one in getattr(model, "estimators_", [model]):
-        if hasattr(one, "sparsify"):  # what stands for a label that all posts have, or none, is no model of words
-            one.sparsify()
+        if not hasattr(one, "coef_"):
+            continue  # it stands for a label that all posts have, or none
+        known = np.atleast_2d(one.coef_)
+        rows, columns = np.repeat(np.arange(len(known)), len(seen)), np.tile(seen, len(known))
+        wide = csr_matrix((known.ravel(), (rows, columns)), shape=(len(known), width))
+        one.coef_ = wide if one.coef_.ndim == 2 else wide.toarray()[0]
+        one.n_features_in_ = width
+    model.n_features_in_ = width
 
 
 def scores(part: FittedPart, posts: PostFeatures, task: Task, width: int) -> Floats:

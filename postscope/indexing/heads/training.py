@@ -158,6 +158,7 @@ def _report(
         ],
         "recipe": best.recipe.name(),
         "posts": len(targets),
+        "taught": len(targets) - held["posts"],
     }
     if task == "tags":
         report["thresholds"] = [

@@ -21,6 +21,9 @@ _SHAPES: Final[Mapping[WordKind, Mapping[str, object]]] = {
     "words": {"ngram_range": (1, 2)},
     "pieces": {"ngram_range": (2, 4), "analyzer": "char_wb"},
 }
+MANY: Final = 1_000
+"""Posts from which on a word that one of them alone has is left out: it teaches next to nothing, and most words are
+such."""
 
 
 def counted(texts: Sequence[str], kind: WordKind) -> Counts:
@@ -46,3 +49,9 @@ def weighted(counts: Counts, idf: npt.NDArray[np.float64]) -> Counts:
     made = counts.copy()
     made.data = ((1 + np.log(made.data)) * idf[made.indices]).astype(np.float32)
     return normalize(made, copy=False)
+
+
+def taught_columns(matrix: Counts) -> npt.NDArray[np.int64]:
+    """Columns of a sparse matrix that something can be learned of: those that its rows have."""
+    found = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return np.flatnonzero(found >= (2 if matrix.shape[0] >= MANY else 1))
