@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Alert, Post, Topic, TopicMember
+from postscope.backend.topics.applying import is_kept
 from postscope.backend.trends import alerts
 from postscope.backend.trends.alerts import Finding
 from postscope.indexing.early_warning import centre_of, same_as
@@ -26,6 +27,9 @@ AHEAD = timedelta(minutes=5)
 """Clocks of sources may be so far ahead; what says that it is from later is not of this stream."""
 KNOWN = 0.6
 """Share of its members that make a burst one of a known topic."""
+EXPLAINED = 0.5
+"""Cosine that its centre has with that of a burst which it explains. A broad topic reaches far, and takes in posts on
+matters that are new to it; together they show that they are none of it."""
 
 
 def watch_stream(runtime: Runtime, batch: EnrichBatch) -> None:
@@ -75,18 +79,39 @@ def _raise(runtime: Runtime, space: str, burst: Burst, now: datetime) -> None:
         members = [member for member in burst.members if member.id in alive]
         if not members:
             return
-        topic, kind = _topic_of(session, space, [member.id for member in members], centre_of(burst.vectors), now)
+        centre, held = centre_of(burst.vectors), _held(session, [member.id for member in members])
+        strangers = [topic.id for topic in held if not _explains(topic, space, centre)]
+        topic, kind = _topic_of(session, space, held, len(members), centre, now)
         if topic is not None and kind == "candidate":
-            _extend(session, topic, members, now)
+            _extend(session, topic, members, strangers, now)
             return
         if topic is None:
             topic = _candidate(session, space, members, burst, now)
-            _extend(session, topic, members, now)
+            _extend(session, topic, members, strangers, now)
         alerts.raise_alert(session, _finding(burst, members, topic, kind), now=now)
 
 
+def _held(session: Session, ids: Sequence[UUID]) -> Mapping[Topic, int]:
+    """The topics that these posts are in, those of most of them first, and how many are."""
+    counted = session.execute(
+        select(Topic, func.count().label("posts"))
+        .join(TopicMember, TopicMember.topic_id == Topic.id)
+        .where(TopicMember.post_id.in_(ids))
+        .group_by(Topic.id)
+        .order_by(func.count().desc(), Topic.id)
+    )
+    return {row.Topic: row.posts for row in counted}
+
+
+def _explains(topic: Topic, space: str, centre: Vector) -> bool:
+    """Whether a burst is of this topic; what people made or pinned is what they say it is."""
+    if is_kept(topic) or topic.space != space:
+        return True
+    return float(np.frombuffer(topic.centroid, np.float32) @ centre) >= EXPLAINED
+
+
 def _topic_of(
-    session: Session, space: str, ids: Sequence[UUID], centre: Vector, now: datetime
+    session: Session, space: str, held: Mapping[Topic, int], members: int, centre: Vector, now: datetime
 ) -> tuple[Topic | None, alerts.Kind]:
     found = select(Topic).where(
         Topic.kind == "burst", Topic.state == "candidate", Topic.space == space, Topic.last_seen_at > now - RECENT
@@ -96,15 +121,8 @@ def _topic_of(
     known = same_as(centre, [np.frombuffer(topic.centroid, np.float32) for topic in candidates], quiet)
     if known is not None:
         return candidates[known], "candidate"
-    counted = session.execute(
-        select(Topic, func.count().label("posts"))
-        .join(TopicMember, TopicMember.topic_id == Topic.id)
-        .where(TopicMember.post_id.in_(ids))
-        .group_by(Topic.id)
-        .order_by(func.count().desc(), Topic.id)
-    ).all()
-    for topic, posts in counted:
-        if topic.state != "candidate" and posts >= KNOWN * len(ids):
+    for topic, posts in held.items():
+        if topic.state != "candidate" and posts >= KNOWN * members and _explains(topic, space, centre):
             return topic, "growth"
     return None, "candidate"
 
@@ -131,17 +149,26 @@ def _candidate(session: Session, space: str, members: Sequence[Neighbour], burst
     return topic
 
 
-def _extend(session: Session, topic: Topic, members: Sequence[Neighbour], now: datetime) -> None:
-    """Members that are in no topic come to this one; what a person or another topic has stays there."""
+def _extend(
+    session: Session, topic: Topic, members: Sequence[Neighbour], strangers: Sequence[UUID], now: datetime
+) -> None:
+    """Members that are in no topic, or in one of ``strangers``, come to this one; what a person or another topic has
+    stays there."""
     session.execute(
         text(
             "INSERT INTO topic_members (post_id, topic_id, strength, assigned_at) "
             "SELECT unnest(CAST(:ids AS uuid[])), :topic, 1.0, :now "
             "ON CONFLICT (post_id) DO UPDATE SET topic_id = excluded.topic_id, strength = excluded.strength, "
-            "assigned_at = excluded.assigned_at "
-            "WHERE topic_members.topic_id IS NULL AND topic_members.corrected_by IS NULL"
+            "assigned_at = excluded.assigned_at, subtopic_id = NULL, run_id = NULL "
+            "WHERE topic_members.corrected_by IS NULL AND (topic_members.topic_id IS NULL "
+            "OR topic_members.topic_id = ANY(CAST(:strangers AS uuid[])))"
         ),
-        {"ids": [member.id for member in members], "topic": topic.id, "now": now},
+        {
+            "ids": [member.id for member in members],
+            "topic": topic.id,
+            "strangers": [one for one in strangers if one != topic.id],
+            "now": now,
+        },
     )
     newest = max(member.at for member in members)
     topic.last_seen_at = max(topic.last_seen_at or newest, newest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -202,6 +203,36 @@ def test_a_burst_within_a_known_topic_is_its_growth(stream: Stream) -> None:
             session.merge(TopicMember(post_id=post, topic_id=topic.id, strength=1, assigned_at=now))
     (alert,) = stream.alerts()
     assert (alert.kind, alert.topic_id) == ("growth", topic.id)
+
+
+def test_a_burst_that_a_broad_topic_took_in_is_one_of_its_own_but_what_people_made_keeps_it(stream: Stream) -> None:
+    space, now = stream.runtime.live.encoder.space, stream.clock()
+    elsewhere = vectors([b"elsewhere"])[0]
+    centroid = (elsewhere / np.linalg.norm(elsewhere)).astype(np.float32).tobytes()
+    made = {
+        "layer": "topic",
+        "state": "active",
+        "centroid": centroid,
+        "reach": 0.9,
+        "created_at": now,
+        "updated_at": now,
+    }
+    with stream.runtime.database.session() as session:
+        session.add(Topic(id=UUID(int=7), space=space.id, kind="discovered", name="broad", **made))
+        session.add(Topic(id=UUID(int=8), space=space.id, kind="split", name="ours", **made))
+    for name, number in (("bridge", 7), ("comet", 8)):
+        for n in range(15):
+            (post,) = stream.burst(name, 1)
+            with stream.runtime.database.session() as session:
+                if session.get_one(TopicMember, post).topic_id is None:
+                    row = {"topic_id": UUID(int=number), "corrected_by": "ada" if name == "bridge" and n == 0 else None}
+                    session.merge(TopicMember(post_id=post, strength=1, assigned_at=now, **row))
+    first, second = stream.alerts()
+    assert (first.kind, second.kind, second.topic_id) == ("candidate", "growth", UUID(int=8))
+    with stream.runtime.database.session() as session:
+        held = Counter(session.scalars(select(TopicMember.topic_id)))
+    assert held[UUID(int=7)] == 1, "what a person said of a post stays"
+    assert held[first.topic_id] >= 12
 
 
 def test_old_posts_and_posts_from_the_future_are_no_stream(stream: Stream) -> None:
