@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import func, select
 
 from postscope.backend.auth import Role
-from postscope.backend.banks import checking
+from postscope.backend.banks import checking, verdicts
 from postscope.backend.banks.history import batch_of
 from postscope.backend.fingerprinting import keeping
 from postscope.backend.fingerprinting.pictures import Pictures
 from postscope.backend.runs import LEASE_SECONDS, reclaim
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import BankMatch, Media
+from postscope.backend.work import Stage
 from postscope.indexing.known.index import KnownEntry, KnownIndex, KnownSignal
 from postscope.workers import bank_retro
 from postscope.workers.fingerprint_patrol import FingerprintPatrol
@@ -281,3 +282,26 @@ def test_a_sweep_needs_the_right_to_change_the_bank_and_entries_of_it(banks: Ban
     banks.ask("POST", f"/v1/banks/{bank}/retro", {}, role=Role.ANALYST, status=403)
     banks.ask("POST", f"/v1/banks/{bank}/retro", {}, role=Role.PRODUCT, status=404)
     assert start(banks, bank, entries=[entry["id"]], status=422)["errors"][0]["field"] == "entries.0"
+
+
+def test_a_slow_check_does_not_take_back_what_a_sweep_has_found_meanwhile(
+    banks: BankDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = banks.bank()
+    keep, slow = verdicts.keep, [True]
+
+    def overtaken(*given: Any, **more: Any) -> Any:
+        if slow:
+            slow.clear()
+            banks.text_entry(bank)
+            start(banks, bank, dry_run=False)
+            assert work_runs(banks.runtime) == 1
+            assert len(banks.ask("GET", f"/v1/banks/{bank}/matches")["matches"]) == 1
+        return keep(*given, **more)
+
+    monkeypatch.setattr(verdicts, "keep", overtaken)
+    post = str(banks.post(SCAM))
+    assert matched(banks, [post]) == [post]
+    banks.desk.run(*ALL)
+    assert matched(banks, [post]) == [post]
+    assert banks.desk.work(UUID(post), Stage.ENRICH) is None, "it was looked at again, and that was all"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -45,6 +46,15 @@ def look_again(session: Session, *, now: datetime) -> int:
         How many posts are to be checked again.
     """
     return _ask(session, "c.unlooked > 0", now, {})
+
+
+def ask_for(session: Session, posts: Collection[UUID], *, now: datetime) -> int:
+    """The same for these posts.
+
+    Returns:
+        How many are to be checked again.
+    """
+    return _ask(session, "c.post_id = ANY(:posts)", now, {"posts": list(posts)})
 
 
 def _ask(session: Session, which: str, now: datetime, values: Mapping[str, object]) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from postscope.backend.banks import probing, verdicts
-from postscope.backend.banks.behind import check_again
+from postscope.backend.banks.behind import ask_for, check_again
 from postscope.backend.banks.judging import Judged, judge
 from postscope.backend.blobs import BlobError
 from postscope.backend.duplicates.asking import picture_in
@@ -73,10 +73,13 @@ def check(
         post.id: judge(known, contents[post.id], now=now, model=model, kept=kept) for post in posts
     }
     with runtime.database.session() as session:
-        fresh = verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+        written = verdicts.keep(session, posts, judged, runtime.settings.banks, now=now, run_id=run_id)
+        # who is behind would be overtaken again and again; what others have said meanwhile stands
+        if written.overtaken and not known.behind and ask_for(session, written.overtaken, now=now):
+            runtime.jobs.after(session, [Stage.ENRICH])
     if known.behind:
         _ask_again(runtime)
-    return fresh
+    return written.fresh
 
 
 def _ask_again(runtime: Runtime) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,19 @@ from postscope.backend.setting_groups import BankSettings
 from postscope.backend.tables import BankEntry, BankMatch, Post, PostCheck
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of verdicts.
+
+    Attributes:
+        fresh: how many matches are new.
+        overtaken: posts that somebody has judged meanwhile who knew more of the banks; they are to be checked again.
+    """
+
+    fresh: int
+    overtaken: Collection[UUID]
+
+
 def keep(
     session: Session,
     posts: Sequence[Post],
@@ -28,8 +42,9 @@ def keep(
     *,
     now: datetime,
     run_id: UUID | None = None,
-) -> int:
-    """Write these verdicts in place of earlier ones; repeated, nothing changes.
+) -> Kept:
+    """Write these verdicts in place of earlier ones; repeated, nothing changes. One that was overtaken, by a sweep that
+    knew more of the banks, is not written.
 
     Args:
         session: one transaction for all of it, what follows (tags, reviews, webhooks) among it.
@@ -40,12 +55,13 @@ def keep(
         run_id: the sweep that looked; None for new posts.
 
     Returns:
-        How many matches are new.
+        What came of it.
     """
     there = _unchanged(session, posts)
-    kept = [post for post in posts if post.id in there]
+    overtaken = _overtaken(session, [post for post in posts if post.id in there], judged)
+    kept = [post for post in posts if post.id in there - overtaken]
     if not kept:
-        return 0
+        return Kept(0, overtaken)
     _keep_checks(session, kept, judged, now)
     _forget_matches(session, kept, judged)
     fresh = _keep_matches(session, kept, judged, now, run_id)
@@ -53,7 +69,7 @@ def keep(
     if any(judged[post.id].matches for post in kept):
         actions.take(session, kept, now=now)
         hygiene.watch(session, {match.entry_id for match in fresh}, settings, now=now)
-    return len(fresh)
+    return Kept(len(fresh), overtaken)
 
 
 def _unchanged(session: Session, posts: Sequence[Post]) -> set[UUID]:
@@ -62,6 +78,19 @@ def _unchanged(session: Session, posts: Sequence[Post]) -> set[UUID]:
     rows = session.execute(held.with_for_update(key_share=True))
     versions = {row.id: row.version for row in rows}
     return {post.id for post in posts if versions.get(post.id) == post.version}
+
+
+def _overtaken(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged]) -> set[UUID]:
+    """Nobody writes of these posts now: they are held."""
+    rows = session.execute(
+        select(PostCheck.post_id, PostCheck.version, PostCheck.change).where(
+            among(PostCheck.post_id, [post.id for post in posts])
+        )
+    )
+    versions = {post.id: post.version for post in posts}
+    return {
+        row.post_id for row in rows if row.version == versions[row.post_id] and row.change > judged[row.post_id].change
+    }
 
 
 def _keep_checks(session: Session, posts: Sequence[Post], judged: Mapping[UUID, Judged], now: datetime) -> None:
