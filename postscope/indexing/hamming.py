@@ -146,17 +146,16 @@ class HammingIndex:
 
         Among the nearest 8,192 entries; what more of one fingerprint hide is left out.
         """
-        found: list[list[Near]] = [[] for _ in fingerprints]
-        waiting, most = list(range(len(fingerprints))), count
+        found: dict[bytes, list[Near]] = {}
+        waiting, most = list(dict.fromkeys(fingerprints)), count  # a wave asks for the same again and again
         while waiting:
-            rows = self.nearest([fingerprints[place] for place in waiting], most, radius=radius)
             crowded = []
-            for place, row in zip(waiting, rows, strict=True):
-                found[place] = self._thinned(row, each)[:count]
-                if len(row) == most and len(found[place]) < count:
-                    crowded.append(place)
+            for asked, row in zip(waiting, self.nearest(waiting, most, radius=radius), strict=True):
+                found[asked] = self._thinned(row, each)[:count]
+                if len(row) == most and len(found[asked]) < count:
+                    crowded.append(asked)
             waiting, most = crowded if most < _MOST_LOOKED_AT else [], min(8 * most, _MOST_LOOKED_AT)
-        return found
+        return [list(found[asked]) for asked in fingerprints]
 
     def _thinned(self, row: Sequence[Near], each: int) -> list[Near]:
         if len(row) <= each or max(Counter(near.distance for near in row).values()) <= each:

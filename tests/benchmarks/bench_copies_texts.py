@@ -22,7 +22,7 @@ from postscope.indexing.hamming import HammingIndex
 from tests.benchmarks.text_edits import EDITS
 
 KEPT, EDITED = 10_000, 1_000
-NEAR_MOST, RADIUS = 16, 112
+NEAR_MOST, SAME_MOST, RADIUS = 16, 3, 112
 PRECISION = 0.99
 PEER_THRESHOLDS = (0.3, 0.35, 0.4)
 
@@ -51,7 +51,7 @@ def ours(kept: Sequence[str], asked: Sequence[str]) -> tuple[list[set[int]], flo
     answers = []
     for text in asked:
         found = shingles.fingerprint(text)
-        near = index.nearest([found.value], NEAR_MOST, radius=RADIUS)[0] if found else []
+        near = index.nearest_unlike([found.value], NEAR_MOST, radius=RADIUS, each=SAME_MOST)[0] if found else []
         told = text_print(text)
         answers.append({n.number - 1 for n in near if compare_texts(told, prints[n.number - 1]) is not None})
     return answers, time.perf_counter() - started
