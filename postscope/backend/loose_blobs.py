@@ -19,6 +19,7 @@ _RIPE = text(
     """
     DELETE FROM loose_blobs b
     WHERE sha256 IN (SELECT sha256 FROM loose_blobs WHERE since < :before ORDER BY since, sha256 LIMIT :most)
+        AND since < :before -- looked at again, where somebody has put it while this waited for him
     RETURNING b.sha256,
         EXISTS (SELECT 1 FROM media m WHERE m.sha256 = b.sha256)
         OR EXISTS (SELECT 1 FROM media_frames f WHERE f.sha256 = b.sha256)
@@ -45,7 +46,7 @@ def loosen(session: Session, post_ids: Sequence[uuid.UUID], *, now: datetime) ->
 
 
 def loosen_blobs(session: Session, names: Sequence[str], *, now: datetime) -> None:
-    """These blobs were put, or had a user that is about to go."""
+    """These blobs are about to be put, or had a user that is about to go."""
     session.execute(
         text(
             "INSERT INTO loose_blobs (sha256, since) SELECT DISTINCT unnest(CAST(:names AS text[])), "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -23,6 +22,7 @@ from postscope.backend.last_used import LastUsed
 from postscope.backend.live_space import LiveSpace
 from postscope.backend.metrics import Metrics
 from postscope.backend.models import Models, OpenEncoder, SpaceModel, cores
+from postscope.backend.once import once
 from postscope.backend.posts import PostIntake
 from postscope.backend.secret_files import kept_secret
 from postscope.backend.sentiment import Scorers
@@ -90,7 +90,7 @@ class Runtime:
         self.taggers = LastUsed[Any]()
         self._space = LiveSpace(database, self.models, settings.encoder)
 
-    @cached_property
+    @once
     def store(self) -> VectorStore:
         """The vector store; the embedded one is locked to this process."""
         store = self.settings.store
@@ -103,17 +103,17 @@ class Runtime:
             timeout=store.timeout_seconds,
         )
 
-    @cached_property
+    @once
     def blobs(self) -> BlobStore:
         """The bytes of media, by their SHA-256."""
         return open_blobs(self.settings.blobs)
 
-    @cached_property
+    @once
     def fingerprints(self) -> FingerprintIndexes:
         """The fingerprints of all posts, in memory."""
         return FingerprintIndexes(self.database)
 
-    @cached_property
+    @once
     def banks(self) -> LiveBanks:
         """All banks of known content, in memory."""
         return LiveBanks(self.database, self._check_again)
@@ -124,12 +124,12 @@ class Runtime:
             if check_again(session, up_to=change, now=self.clock()):
                 self.jobs.after(session, [work.Stage.ENRICH])
 
-    @cached_property
+    @once
     def pictures(self) -> Pictures:
         """The pictures that were last looked at."""
         return Pictures()
 
-    @cached_property
+    @once
     def scenes(self) -> SceneReader:
         """Tells what pictures show, to find their edited copies.
 
@@ -141,12 +141,12 @@ class Runtime:
         except EncoderError as error:
             raise NotReady(f"the model of scenes cannot be opened: {error}", code="model_not_ready") from error
 
-    @cached_property
+    @once
     def content_classifier(self) -> ContentClassifier:
         """What is asked of pictures where it is switched on; opened on first use."""
         return OpenNsfw()
 
-    @cached_property
+    @once
     def fetcher(self) -> Fetcher:
         """The only way out to a URL that somebody gave us."""
         media = self.settings.media
@@ -159,7 +159,7 @@ class Runtime:
             )
         )
 
-    @cached_property
+    @once
     def messenger(self) -> Fetcher:
         """The only way out for webhooks."""
         webhooks = self.settings.webhooks
@@ -171,7 +171,7 @@ class Runtime:
             )
         )
 
-    @cached_property
+    @once
     def reader(self) -> PictureReader:
         """Reads words in pictures.
 
@@ -183,7 +183,7 @@ class Runtime:
         except EncoderError as error:
             raise NotReady(f"media cannot be understood: {error}", code="model_not_ready") from error
 
-    @cached_property
+    @once
     def understander(self) -> Understander:
         """Takes media apart, in processes of their own.
 
@@ -192,7 +192,7 @@ class Runtime:
         """
         return open_understander(self.settings, self.stills, self.reader)
 
-    @cached_property
+    @once
     def opener(self) -> MediaOpener:
         """Takes media apart that are only asked about, in one process of its own."""
         return media_opener(self.settings, self.asked_stills)
@@ -202,24 +202,24 @@ class Runtime:
         if "understander" in self.__dict__:
             self.understander.close()
 
-    @cached_property
+    @once
     def languages(self) -> LanguageDetector:
         """Tells in which language a text is."""
         return LanguageDetector()
 
-    @cached_property
+    @once
     def author_key(self) -> bytes:
         """Key of the author hash: from the settings, or made once and kept in the data folder."""
         if self.settings.author_key is not None:
             return self.settings.author_key.get_secret_value().encode()
         return kept_secret(self.settings.data_dir / "author.key")
 
-    @cached_property
+    @once
     def posts(self) -> PostIntake:
         """Takes posts in."""
         return PostIntake(self.jobs, author_key=self.author_key, max_media=self.settings.media.max_per_post)
 
-    @cached_property
+    @once
     def sentiment(self) -> Scorers:
         """Says how posts sound."""
         return Scorers(self.settings.sentiment, self.settings.model_cache)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import datetime
 from typing import Any, BinaryIO, Final
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from postscope.backend.blobs import BlobStore
 from postscope.backend.errors import TooLarge, UnsupportedMedia
+from postscope.backend.loose_blobs import loosen_blobs
 from postscope.backend.tables import Upload
 from postscope.indexing.media.errors import MediaError, MediaTooLarge
 from postscope.indexing.media.inspect import Inspect, inspect_media
@@ -41,7 +43,7 @@ def add_upload(
         TooLarge: it has more than ``max_bytes``.
         UnsupportedMedia: it is no image, video or sound that is understood; the message says why.
     """
-    upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(blobs, file, max_bytes, inspect))
+    upload = Upload(id=uuid.uuid4(), created_at=now, **_kept(session, blobs, file, max_bytes, inspect, now))
     session.add(upload)
     session.flush()
     return upload
@@ -61,7 +63,7 @@ def add_upload_once(
     Raises:
         TooLarge, UnsupportedMedia: as ``add_upload``.
     """
-    kept = _kept(blobs, file, max_bytes, inspect)
+    kept = _kept(session, blobs, file, max_bytes, inspect, now)
     upload_id = uuid.uuid5(_BY_CONTENT, kept["sha256"])
     # One that is there is renewed, so that it is not swept away before its post is written.
     session.execute(
@@ -72,7 +74,9 @@ def add_upload_once(
     return upload_id
 
 
-def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int, inspect: Inspect) -> dict[str, Any]:
+def _kept(
+    session: Session, blobs: BlobStore, file: BinaryIO, max_bytes: int, inspect: Inspect, now: datetime
+) -> dict[str, Any]:
     data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise TooLarge(f"file: larger than {max_bytes} bytes")
@@ -82,6 +86,8 @@ def _kept(blobs: BlobStore, file: BinaryIO, max_bytes: int, inspect: Inspect) ->
         raise TooLarge(f"file: {error.reason}") from error
     except MediaError as error:
         raise UnsupportedMedia(f"file: {error.reason}", code=error.code) from error
+    # A sweep that is about to delete the same file as nobody's waits for this, or this for it.
+    loosen_blobs(session, [hashlib.sha256(data).hexdigest()], now=now)
     return {
         "sha256": blobs.put(data),
         "kind": info.kind,

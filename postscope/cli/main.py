@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -188,10 +189,8 @@ def list_keys() -> None:
 
 
 @keys.command("revoke")
-def revoke_key(key_id: str) -> None:
+def revoke_key(key_id: UUID) -> None:
     """Make a key worthless; a serving process forgets it within half a minute."""
-    from uuid import UUID
-
     with process.opened(load_settings()) as runtime, runtime.database.session() as session:
-        auth.revoke_key(session, UUID(key_id), now=runtime.clock())
+        auth.revoke_key(session, key_id, now=runtime.clock())
     out.print("revoked")

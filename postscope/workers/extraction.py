@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from postscope.backend.fetch_errors import FetchError
+from postscope.backend.loose_blobs import loosen_blobs
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Media
 from postscope.backend.work import Claim, Stage
@@ -75,6 +76,9 @@ def _fetch(runtime: Runtime, url: str) -> _Fetched:
     with runtime.fetcher.fetch(url) as fetched:
         most = runtime.settings.media.max_bytes
         info = runtime.stills.inspect(fetched.path, claimed=fetched.content_type, max_bytes=most)
+        # Noted as loose before: where the post goes meanwhile, or this process does, a sweep takes the file away.
+        with runtime.database.session() as session:
+            loosen_blobs(session, [fetched.sha256], now=runtime.clock())
         return _Fetched(runtime.blobs.put(fetched.path), info)
 
 

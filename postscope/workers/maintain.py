@@ -10,7 +10,7 @@ from sqlalchemy import text
 from postscope.backend import runs, webhooks, work
 from postscope.backend.banks import vectors
 from postscope.backend.banks.behind import check_again
-from postscope.backend.loose_blobs import forget_loose
+from postscope.backend.loose_blobs import forget_loose, loosen_blobs
 from postscope.backend.runtime import Runtime
 from postscope.backend.topics import telling
 from postscope.backend.work import Stage
@@ -47,10 +47,10 @@ def sweep(runtime: Runtime) -> None:
 
 
 def forget_uploads(runtime: Runtime) -> int:
-    """Remove uploads that no post, example or entry has used in time, and their bytes if nothing else has them."""
+    """Remove uploads that no post, example or entry has used in time; their bytes are loose then."""
     before = runtime.clock() - timedelta(hours=runtime.settings.media.unused_upload_hours)
     with runtime.database.session() as session:
-        rows = session.execute(
+        hashes = session.scalars(
             text(
                 "DELETE FROM uploads u WHERE u.created_at < :before "
                 "AND NOT EXISTS (SELECT 1 FROM media m WHERE m.upload_id = u.id) "
@@ -58,17 +58,7 @@ def forget_uploads(runtime: Runtime) -> int:
                 "AND NOT EXISTS (SELECT 1 FROM bank_entries b WHERE b.upload_id = u.id) RETURNING u.sha256"
             ),
             {"before": before},
-        ).scalars()
-        hashes = list(dict.fromkeys(rows))
-    for sha256 in hashes:
-        with runtime.database.session() as session:
-            used = session.execute(
-                text(
-                    "SELECT 1 FROM media WHERE sha256 = :h UNION ALL SELECT 1 FROM uploads WHERE sha256 = :h "
-                    "UNION ALL SELECT 1 FROM media_frames WHERE sha256 = :h LIMIT 1"
-                ),
-                {"h": sha256},
-            ).first()
-        if used is None:
-            runtime.blobs.delete(sha256)
-    return len(hashes)
+        ).all()
+        names = list(dict.fromkeys(hashes))
+        loosen_blobs(session, names, now=runtime.clock())
+    return len(names)
