@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.setting_groups import WEIGHTS, EncoderSettings
 from postscope.indexing.build import open_encoder
 from postscope.indexing.calibration import CalibrationError, SpaceCalibration
 from postscope.indexing.calibration_fit import calibrate
@@ -57,6 +57,7 @@ class Models:
         self._open_with = open_with or self._open_encoder
         self._lock = threading.Lock()
         self._open: dict[EncoderSettings, SpaceModel] = {}
+        self._encoders: dict[EncoderSettings, Encoder] = {}
 
     def get(self, settings: EncoderSettings) -> SpaceModel:
         """The model of these settings.
@@ -75,9 +76,14 @@ class Models:
             for model in self._open.values():
                 model.pipeline.close()
             self._open.clear()
+            self._encoders.clear()
 
     def _build(self, settings: EncoderSettings) -> SpaceModel:
-        encoder = self._open_with(settings)
+        # With other weights it is the same model, which is not loaded twice.
+        unweighed = settings.model_copy(update=dict.fromkeys(WEIGHTS, 1.0))
+        if unweighed not in self._encoders:
+            self._encoders[unweighed] = self._open_with(settings)
+        encoder = self._encoders[unweighed]
         calibration = self._calibration(encoder)
         pipeline = Pipeline(
             encoder,

@@ -65,6 +65,10 @@ class WorkSettings(_Group):
     )
 
 
+WEIGHTS = ("text_weight", "media_weight", "spoken_weight", "written_weight")
+"""Settings of an encoder that make other vectors of posts with the same model."""
+
+
 class EncoderSettings(_Group):
     """The model that makes the space."""
 

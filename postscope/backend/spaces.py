@@ -15,13 +15,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from postscope.backend import work
 from postscope.backend.database import Clock, Database
 from postscope.backend.errors import Conflict, NotFound
-from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.setting_groups import WEIGHTS, EncoderSettings
 from postscope.backend.space_audit import AuditReport, audit_collection
 from postscope.backend.tables import Post, SpaceRow
 from postscope.backend.work import Stage
@@ -36,6 +36,22 @@ ROLLBACK = "space.rollback"
 DROP = "space.drop_previous"
 """Kinds of the runs that embed every post anew, go back, and give up the way back. Of all these one at a time, for
 which ``SWITCH`` is their common claim."""
+
+
+def index_all_again(session: Session, *, now: datetime) -> int:
+    """Have every post indexed again, whatever its vectors are; how many they are."""
+    session.execute(text("UPDATE posts SET indexed_content = NULL, indexed_version = NULL, indexed_at = NULL"))
+    session.execute(
+        text(
+            f"""
+            INSERT INTO work (post_id, stage, run_after, created_at)
+            SELECT id, 'index', :now, :now FROM posts ORDER BY id
+            {work.ASKED_AGAIN}
+            """
+        ),
+        {"now": now},
+    )
+    return session.scalar(select(func.count()).select_from(Post)) or 0
 
 
 class Spaces:
@@ -76,6 +92,24 @@ class Spaces:
             row.state, row.switched_at, row.audit = "building", None, None
             row.backfill_after, row.backfill_done, row.backfill_finished_at = None, 0, None
             return row
+
+    def reweigh(self, encoder: EncoderSettings) -> int | None:
+        """Give the live space other weights: its posts are to be indexed again where they are.
+
+        Returns:
+            How many posts; None where these settings are not those of the live space but for the weights, or say
+            nothing new.
+        """
+        with self._database.session() as session:
+            row = session.scalar(select(SpaceRow).where(SpaceRow.state == "live").with_for_update())
+            if row is None:
+                return None
+            current = EncoderSettings.model_validate(row.encoder)
+            weighed = current.model_copy(update={name: getattr(encoder, name) for name in WEIGHTS})
+            if weighed == current or (weighed.name, weighed.text_model) != (encoder.name, encoder.text_model):
+                return None
+            row.encoder = weighed.model_dump(mode="json")
+            return index_all_again(session, now=self._clock())
 
     def backfill_step(self, space_id: str, index_into: IndexInto, *, batch: int) -> int:
         """Index the next batch of posts into the space that is being built.

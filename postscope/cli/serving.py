@@ -9,13 +9,17 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import structlog
 import uvicorn
 
 from postscope.backend.app import create_app
+from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Mode
 from postscope.indexing.media.sandbox.pool import SandboxDown
 from postscope.workers.local import LocalRunner
+
+log = structlog.get_logger(__name__)
 
 
 @contextlib.contextmanager
@@ -66,6 +70,11 @@ def warm(runtime: Runtime) -> threading.Thread:
         with contextlib.suppress(SandboxDown):  # whoever needs it hears the reason
             runtime.asked_stills.warm()
         _ = runtime.live
+        if runtime.settings.mode is Mode.EMBEDDED:
+            try:
+                _ = runtime.understander
+            except NotReady as error:
+                log.warning("media_wait", reason=error.detail)
         keep_for_good()
 
     thread = threading.Thread(target=load, name="warm", daemon=True)

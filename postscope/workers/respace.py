@@ -91,9 +91,15 @@ def switch(runtime: Runtime, *, progress: Progress = lambda _: None) -> AuditRep
 def switch_space(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     """The same as a run, in the process that owns the store: the space's own cursor is what it goes on from.
 
-    A run that is cancelled gives the space up, and its collection; one that is stopped goes on with it later.
+    A run that is cancelled gives the space up, and its collection; one that is stopped goes on with it later. Where
+    only weights are new there is no other space: the posts of this one are indexed again by the workers, in place.
     """
-    row = begin(runtime, EncoderSettings.model_validate(context.params["encoder"]))
+    encoder = EncoderSettings.model_validate(context.params["encoder"])
+    if (again := spaces_of(runtime).reweigh(encoder)) is not None:
+        runtime.forget_live()
+        runtime.jobs.bell.ring(Stage.INDEX)
+        return {"live": runtime.live.encoder.space.id, "posts_to_index_again": again}
+    row = begin(runtime, encoder)
     with runtime.database.session() as session:
         total = session.scalar(select(func.count()).select_from(Post)) or 0
     done = row.backfill_done

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from postscope.backend.errors import Conflict
 from postscope.backend.runtime import ALIAS, Runtime
 from postscope.backend.setting_groups import EncoderSettings
+from postscope.backend.spaces import index_all_again
 from postscope.backend.tables import SpaceRow
 from postscope.migrations.collections.layouts import upgrade_collection
 
@@ -104,14 +105,7 @@ def _rebuild(runtime: Runtime, row: SpaceRow) -> None:
     layout = upgrade_collection(runtime.store, row.collection, row.dim)
     with runtime.database.session() as session:
         _set(session, row, layout=layout)
-        session.execute(text("UPDATE posts SET indexed_content = NULL, indexed_version = NULL, indexed_at = NULL"))
-        session.execute(
-            text(
-                "INSERT INTO work (post_id, stage, run_after, created_at) SELECT id, 'index', :now, :now FROM posts "
-                "ON CONFLICT (post_id, stage) DO UPDATE SET generation = work.generation + 1"
-            ),
-            {"now": runtime.clock()},
-        )
+        index_all_again(session, now=runtime.clock())
     log.warning("collection_rebuilt", collection=row.collection)
 
 
