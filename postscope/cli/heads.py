@@ -71,6 +71,7 @@ def rollback(name: str) -> None:
     """Go back to the version that was live before."""
     with process.opened(load_settings()) as runtime, runtime.database.session() as session:
         head = definitions.get(session, name)
-        version = registry.rollback(session, head, actor=runs.OPERATOR.name, now=runtime.clock())
+        space = runtime.live.encoder.space.id
+        version = registry.rollback(session, head, space=space, actor=runs.OPERATOR.name, now=runtime.clock())
         number = version.number
     out.print(f"version {number} of {name} is live")

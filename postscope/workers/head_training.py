@@ -48,11 +48,13 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         )
     except TooFewLabels as error:
         raise Conflict(f"the head {name!r} cannot be trained: {error}", code="too_few_labels") from error
+    trained.report["left_out"] = found.left_out
     number = _keep(runtime, head, found, trained, space, cause, context.actor)
     tracking.log_training(head.name, number, trained.report, trained.head.dumps())
     promoted = bool(context.params.get("promote")) and _promote(runtime, head, number, context.actor)
     held = trained.report["held_out"]
-    return {"head": name, "version": number, "objective": held["objective"], "posts": len(found.ids), "live": promoted}
+    told = {"objective": held["objective"], "posts": len(found.ids), "left_out": found.left_out, "live": promoted}
+    return {"head": name, "version": number, **told}
 
 
 def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: str, cause: str, actor: str) -> int:

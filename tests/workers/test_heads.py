@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from postscope.backend.app import create_app
 from postscope.backend.auth import Role
 from postscope.backend.errors import Conflict
-from postscope.backend.heads import registry, tracking
+from postscope.backend.heads import drift, learning, registry, tracking
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadScore, HeadVersion, Post, Run
 from postscope.backend.work import Stage
@@ -242,6 +242,69 @@ def test_a_run_that_is_done_has_done_all_its_steps(desk: Desk, api: Api) -> None
     (run,) = api.ok("GET", "/v1/runs")["runs"]
     assert run["state"] == "done"
     assert run["done"] == run["total"] > 0
+
+
+def test_a_label_that_hardly_any_post_has_is_left_out_and_the_others_are_learned(desk: Desk, api: Api) -> None:
+    feelings = write(desk, 90)
+    rare = [id for id, label in feelings.items() if label == "neutral"]
+    few = {id: label for id, label in feelings.items() if id not in rare[2:]}
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(few))
+    run = api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    told = api.ok("GET", f"/v1/runs/{run['id']}")["result"]
+    assert (told["posts"], told["left_out"], told["live"]) == (60, {"neutral": 2}, True)
+    (version,) = api.ok("GET", "/v1/heads/sentiment")["versions"]
+    assert version["report"]["left_out"] == {"neutral": 2}
+
+
+def test_of_too_many_judgements_the_newest_are_learned_from_and_no_label_of_the_others(
+    desk: Desk, api: Api, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feelings = write(desk, 90)
+    api.ok("POST", "/v1/heads", {"name": "own", "task": "classes"})
+    old = {id: "forgotten" for id, label in feelings.items() if label == "neutral"}
+    new = {id: label for id, label in feelings.items() if label != "neutral"}
+    api.ok("POST", "/v1/heads/own/judgements", judgements(old))
+    clock.forward(hours=1)
+    api.ok("POST", "/v1/heads/own/judgements", judgements(new))
+    monkeypatch.setattr(learning, "MOST", 60)
+    with desk.runtime.database.session() as session:
+        found = learning.lesson(desk.runtime, session.query(Head).filter_by(name="own").one())
+    assert (len(found.ids), found.labels, found.left_out) == (60, ["negative", "positive"], {})
+
+
+def test_a_tag_that_was_shown_and_that_a_correction_does_not_name_was_wrong(
+    desk: Desk, api: Api, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feelings = write(desk, 120)
+    api.ok("POST", "/v1/heads", {"name": "moods", "task": "tags"})
+    api.ok("POST", "/v1/heads/moods/judgements", judgements(feelings))
+    api.ok("POST", "/v1/heads/moods/train")
+    run_all(desk.runtime)
+    seen = write(desk, 90, start=1_000)
+    desk.run(Stage.ENRICH)
+    clock.forward(hours=1)
+    said = {id: label if n < 60 else "other" for n, (id, label) in enumerate(seen.items())}
+    api.ok("POST", "/v1/heads/moods/judgements", judgements(said, correction=True))
+    monkeypatch.setattr(drift, "LEAST", 20)
+    with desk.runtime.database.session() as session:
+        version = session.query(HeadVersion.id).one().id
+    measured = drift.measure_drift(desk.runtime, version)
+    assert measured is not None
+    assert measured.judged >= 60
+    assert measured.precision == pytest.approx(2 / 3, abs=0.1)
+
+
+def test_nothing_of_another_space_is_brought_back(desk: Desk, api: Api) -> None:
+    trained(desk, api)
+    spoil(desk.runtime, 1)
+    api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    with desk.runtime.database.session() as session:
+        session.query(HeadVersion).filter_by(number=1).update({HeadVersion.space_id: "another-space"})
+    refused = api.call("POST", "/v1/heads/sentiment/rollback")
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_before")
+    assert [v["state"] for v in api.ok("GET", "/v1/heads/sentiment")["versions"]] == ["live", "retired"]
 
 
 def spoil(runtime: Runtime, number: int) -> None:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from postscope.backend.errors import Invalid
+from postscope.backend.runtime import Runtime
+from postscope.backend.tagging.judgements import Judgement, keep
 from tests.workers.conftest import Desk
 from tests.workers.test_heads import Api, api
 from tests.workers.test_tagging import NEWS, define
@@ -49,3 +52,13 @@ def test_labels_and_posts_that_are_not_here(api: Api, desk: Desk) -> None:
         ("posts.1.labels", "there is no label 'nonsense'"),
         ("posts.1.post_id", f"there is no post {UUID(int=9)}"),
     ]
+
+
+def test_more_judgements_than_a_statement_has_parameters(runtime: Runtime) -> None:
+    define(runtime)
+    said = [Judgement(f"line {n}", UUID(int=n + 1), None, ("sport",)) for n in range(66_000)]
+    with runtime.database.session() as session:
+        kept = keep(session, "news", said, source="upload", actor="a", now=runtime.clock(), skip_unknown=True)
+    assert (kept.posts, kept.skipped) == (0, 66_000)
+    with runtime.database.session() as session, pytest.raises(Invalid, match="and 65997 more"):
+        keep(session, "news", said, source="upload", actor="a", now=runtime.clock())

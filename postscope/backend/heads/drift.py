@@ -89,29 +89,32 @@ def history(session: Session, head: Head, *, since: datetime) -> list[HeadDrift]
 
 
 def _precision(session: Session, head: Head, version_id: uuid.UUID) -> tuple[int, float | None]:
-    """Of the posts that people looked at after the version had scored them: how many they agreed on.
+    """What people said of labels that they saw on posts: how many, and the share that they agreed on.
 
-    Of a set of tags a judgement counts where the label was shown; of classes the best label is what was shown.
+    Of classes the best label is what was shown; of tags those that reach their thresholds. A tag that a corrected post
+    was shown with and that nobody names is wrong, as it is when a head learns from the correction.
     """
     if head.set_id is None or head.task == "number":
         return 0, None
-    labels = session.scalars(select(HeadVersion.report).where(HeadVersion.id == version_id)).one()
-    names = [item["label"] for item in labels["held_out"]["labels"]]
-    thresholds = [item["threshold"] for item in labels.get("thresholds", [])]
+    report = session.scalars(select(HeadVersion.report).where(HeadVersion.id == version_id)).one()
+    names = [item["label"] for item in report["held_out"]["labels"]]
+    thresholds = [item["threshold"] for item in report.get("thresholds", [])]
     rows = session.execute(
         text(
-            "SELECT s.values, l.label, l.value FROM labels l "
+            "SELECT s.values, array_agg(l.label ORDER BY l.label) FILTER (WHERE l.value > 0) AS has FROM labels l "
             "JOIN head_scores s ON s.post_id = l.post_id AND s.version_id = :version AND s.shown "
-            "WHERE l.set_id = :set AND l.source = 'correction' AND l.at >= s.at ORDER BY l.at DESC LIMIT 1000"
+            "WHERE l.set_id = :set AND l.source = 'correction' AND l.at >= s.at "
+            "GROUP BY s.post_id, s.values ORDER BY max(l.at) DESC, s.post_id LIMIT 1000"
         ),
         {"version": version_id, "set": head.set_id},
     ).all()
     agreed: list[bool] = []
     for row in rows:
         if head.task == "classes":
-            agreed.append(names[int(np.argmax(row.values))] == row.label)
-        elif row.label in names and row.values[names.index(row.label)] >= thresholds[names.index(row.label)]:
-            agreed.append(row.value > 0)
+            shown = [names[int(np.argmax(row.values))]]
+        else:
+            shown = [name for name, p, least in zip(names, row.values, thresholds, strict=True) if p >= least]
+        agreed += [name in (row.has or ()) for name in shown]
     return len(agreed), float(np.mean(agreed)) if len(agreed) >= JUDGED else None
 
 

@@ -19,6 +19,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, Label, Post
 from postscope.indexing.folds import copy_groups
 from postscope.indexing.heads.features import Floats, PostFeatures
+from postscope.indexing.heads.training import MIN_PER_LABEL
 
 SETTLED = timedelta(hours=24)
 """A younger post may still gain likes: what it has now is not what it will have."""
@@ -26,6 +27,8 @@ MOST = 100_000
 """Posts that one training takes: the newest."""
 COMPARED = 20_000
 """Posts up to which each is compared with each, so that near-copies are found too; beyond, copies are equal words."""
+ROWS = 10_000
+"""Judgements read from the database at a time."""
 EVERY = "*"
 """The label of a judgement that says that a post has none of the labels that are not named."""
 
@@ -40,6 +43,7 @@ class Lesson:
         targets: as ``indexing.heads.training.train`` takes them.
         labels: names of the columns.
         hash: SHA-256 of ids and targets.
+        left_out: labels that too few of the posts have, and how many have them.
     """
 
     ids: list[uuid.UUID]
@@ -47,6 +51,7 @@ class Lesson:
     targets: Floats
     labels: list[str]
     hash: bytes
+    left_out: dict[str, int]
 
 
 def lesson(runtime: Runtime, head: Head) -> Lesson:
@@ -65,11 +70,12 @@ def lesson(runtime: Runtime, head: Head) -> Lesson:
     ids, posts = load_features(runtime, list(words), head.fields)
     if not ids:
         raise Conflict(f"the head {head.name!r} has nothing to learn from yet", code="no_labels")
+    ids, posts, labels, left_out = _without_rare(head, ids, posts, words, labels)
     if len(ids) <= COMPARED:
         posts = replace(posts, groups=copy_groups(posts.fused, list(posts.texts)))
     targets = _targets(head, [words[post_id] for post_id in ids], labels)
     digest = hashlib.sha256(b"".join(post_id.bytes for post_id in ids) + targets.tobytes() + "\n".join(labels).encode())
-    return Lesson(ids, posts, targets, labels, digest.digest())
+    return Lesson(ids, posts, targets, labels, digest.digest(), left_out)
 
 
 _Words = dict[uuid.UUID, dict[str, float]]
@@ -85,9 +91,11 @@ def _judged(session: Session, head: Head, since: datetime | None) -> tuple[_Word
         query = query.where(Post.created_at >= since)
     words: _Words = {}
     names: set[str] = set()
-    for row in session.execute(query.order_by(Label.at.desc(), Label.id.desc())):
-        if row.post_id in words or len(words) < MOST:
-            words.setdefault(row.post_id, {})[row.label] = row.value
+    newest = query.order_by(Label.at.desc(), Label.id.desc()).execution_options(yield_per=ROWS)
+    for row in session.execute(newest):
+        if row.post_id not in words and len(words) >= MOST:
+            continue
+        words.setdefault(row.post_id, {})[row.label] = row.value
         if row.label != EVERY and (head.task != "tags" or row.value == 1):
             names.add(row.label)
     if head.task == "number":
@@ -95,6 +103,24 @@ def _judged(session: Session, head: Head, since: datetime | None) -> tuple[_Word
     # A built-in head keeps its order; a class that nobody was given yet cannot be learned.
     known = BUILT_IN[head.name].classes if head.name in BUILT_IN else ()
     return words, [name for name in known if name in names] or sorted(names)
+
+
+def _without_rare(
+    head: Head, ids: list[uuid.UUID], posts: PostFeatures, words: _Words, labels: list[str]
+) -> tuple[list[uuid.UUID], PostFeatures, list[str], dict[str, int]]:
+    """A label that hardly any post has cannot be learned, and is no reason to learn nothing: of classes its posts are
+    left out with it. Where less than two labels (of tags one) would remain, all stay, and the training says why not."""
+    if head.task == "number":
+        return ids, posts, labels, {}
+    has = {label: sum(words[post_id].get(label, 0) > 0 for post_id in ids) for label in labels}
+    rare = {label: count for label, count in has.items() if count < MIN_PER_LABEL}
+    if not rare or len(labels) - len(rare) < (2 if head.task == "classes" else 1):
+        return ids, posts, labels, {}
+    kept = [label for label in labels if label not in rare]
+    if head.task == "tags":
+        return ids, posts, kept, rare
+    rows = [n for n, post_id in enumerate(ids) if next(iter(words[post_id])) not in rare]
+    return [ids[n] for n in rows], posts.take(np.array(rows, dtype=np.int64)), kept, rare
 
 
 def _engagement(session: Session, now: datetime, since: datetime | None) -> _Words:

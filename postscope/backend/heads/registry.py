@@ -106,22 +106,24 @@ def promote(
     return version
 
 
-def rollback(session: Session, head: Head, *, actor: str, now: datetime) -> HeadVersion:
-    """Bring back the version that was live before the live one.
+def rollback(session: Session, head: Head, *, space: str, actor: str, now: datetime) -> HeadVersion:
+    """Bring back the version that was live before the live one, of those that read vectors of the space that is live.
 
     Raises:
         Conflict: ``nothing_before``: there was none.
     """
+    session.execute(select(Head.id).where(Head.id == head.id).with_for_update())
     live = in_state(session, head, "live")
     query = (
         select(HeadVersion)
         .where(HeadVersion.head_id == head.id, HeadVersion.state == "retired", HeadVersion.live_until.is_not(None))
+        .where(HeadVersion.space_id == space)
         .order_by(HeadVersion.live_until.desc(), HeadVersion.number.desc())
         .limit(1)
     )
     before = session.scalar(query.options(*_HEAVY))
     if before is None:
-        raise Conflict(f"the head {head.name!r} has no earlier live version", code="nothing_before")
+        raise Conflict(f"the head {head.name!r} has no earlier live version in this space", code="nothing_before")
     _go_live(session, head, before, now)
     evidence = {"from": live.number if live else None}
     _record(session, "head.rollback", head, before, evidence, actor, now)

@@ -161,7 +161,8 @@ def rollback(name: str, request: Request, caller: Writer) -> VersionOut:
     runtime = runtime_of(request)
     with runtime.database.session() as session:
         head = definitions.get(session, name)
-        return VersionOut.of(registry.rollback(session, head, actor=caller.name, now=runtime.clock()))
+        space = runtime.live.encoder.space.id
+        return VersionOut.of(registry.rollback(session, head, space=space, actor=caller.name, now=runtime.clock()))
 
 
 @router.post("/{name}/predict", summary="Ask a head")

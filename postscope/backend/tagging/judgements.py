@@ -15,13 +15,13 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from postscope.backend import audit
 from postscope.backend.errors import FieldProblem
-from postscope.backend.tables import Label, LabelSet, Post
+from postscope.backend.tables import Label, LabelSet
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.definitions import invalid
 
@@ -114,7 +114,9 @@ def _posts(session: Session, judgements: Sequence[Judgement]) -> Mapping[object,
     names = [judgement.known_as for judgement in judgements if judgement.known_as is not None]
     found: dict[object, UUID] = {}
     if ids:
-        found |= {id: id for id in session.scalars(select(Post.id).where(Post.id.in_(ids)))}
+        # As one array: a file may name more posts than a statement may have parameters.
+        there = session.scalars(text("SELECT id FROM posts WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
+        found |= {id: id for id in there}
     if names:
         rows = session.execute(
             text(
@@ -174,7 +176,10 @@ def _write(
 ) -> None:
     anew = [post_id for post_id, said in kept.items() if OTHERS in said]
     if anew:
-        session.execute(delete(Label).where(Label.set_id == set_id, Label.post_id.in_(anew)))
+        session.execute(
+            text("DELETE FROM labels WHERE set_id = :set AND post_id = ANY(CAST(:ids AS uuid[]))"),
+            {"set": set_id, "ids": anew},
+        )
     rows = [
         {
             "set_id": set_id,
