@@ -114,6 +114,10 @@ def test_an_entry_made_from_a_post_has_no_sound_of_a_video_that_cannot_be_seen(b
     banks.desk.run(*EVERYTHING)
     entry = banks.entry(banks.bank(), post_id=str(post))
     assert [part["place"] for part in entry["left_out"]] == [0]
+    changed = banks.runtime.settings.banks.model_copy(update={"sexual_classifier": True})
+    banks.runtime.settings = banks.runtime.settings.model_copy(update={"banks": changed})
+    [unseen] = banks.ask("POST", "/api/ml/moderation", {"post_id": str(post)})["pictures_could_not_check"]
+    assert (unseen["place"], unseen["code"]) == (0, "not_a_picture")
     assert {signal["kind"] for signal in entry["signals"]} == {"md5", "sha256"}
 
 

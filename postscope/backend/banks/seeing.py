@@ -75,18 +75,21 @@ def look(runtime: Runtime, files: Iterable[tuple[int, Reader]], unseen: Sequence
 
 def of_kept(runtime: Runtime, media: Sequence[Media]) -> Said:
     """Of the media of a post; as ``look``."""
-    unseen = [
-        PictureUnseen(place=medium.position, code=medium.error_code or medium.state, reason=medium.error or "not here")
-        for medium in media
-        if medium.sha256 is None
-    ]
-    return look(runtime, _kept(runtime, media), unseen)
+    stills = [medium for medium in media if medium.sha256 is not None and (medium.mime or "").startswith("image/")]
+    unseen = [_unseen(medium) for medium in media if medium not in stills]
+    return look(runtime, _kept(runtime, stills), unseen)
+
+
+def _unseen(medium: Media) -> PictureUnseen:
+    if medium.sha256 is not None:  # videos may be large: they are not even read
+        return PictureUnseen(place=medium.position, code="not_a_picture", reason="only still pictures are shown to it")
+    code, reason = medium.error_code or medium.state, medium.error or "its file is not here"
+    return PictureUnseen(place=medium.position, code=code, reason=reason)
 
 
 def _kept(runtime: Runtime, media: Sequence[Media]) -> Iterator[tuple[int, Reader]]:
     for medium in media:
-        if medium.sha256 is not None:
-            yield medium.position, partial(runtime.blobs.get, medium.sha256)
+        yield medium.position, partial(runtime.blobs.get, medium.sha256 or "")
 
 
 def _classify(classifier: ContentClassifier, images: Sequence[tuple[int, Image.Image]]) -> list[PictureOpinion]:
