@@ -106,7 +106,8 @@ def opened(file: int) -> Iterator[Opened]:
         except av.error.FFmpegError as error:
             if cut_short:
                 raise TruncatedMedia("the file ends too early: what says how to read it is missing") from error
-            raise CorruptMedia(f"the {mime} file is broken: {error.strerror or error}") from error
+            # What the library says of it ("Operation not permitted", a number) helps nobody.
+            raise CorruptMedia(f"the {mime} file is broken: it cannot be taken apart") from error
 
 
 def check_codec(stream: Any) -> None:
