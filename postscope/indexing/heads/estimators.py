@@ -83,8 +83,8 @@ def fit_part(
     model = _model(task, recipe, seed, boosting_rounds(targets, task))
     from threadpoolctl import threadpool_limits
 
-    # Threads that wait for each other cost more than they give while there is little to do.
-    threads = 1 if len(posts) < FEW_POSTS else None
+    # Threads that wait for each other cost more than they give while there is little to do, or where it is sparse.
+    threads = 1 if len(posts) < FEW_POSTS or maker.idf is not None else None
     with warnings.catch_warnings(), threadpool_limits(threads):
         # A model that has not wholly converged is still judged by what it predicts.
         warnings.simplefilter("ignore")
