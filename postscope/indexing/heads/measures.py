@@ -16,6 +16,7 @@ BETA = 0.5
 MIN_POSITIVES = 10
 """A label with fewer positive examples keeps the default threshold: a fitted one would be chance."""
 DEFAULT_THRESHOLD = 0.5
+LEAST_THRESHOLD = 1e-6
 
 Bools = npt.NDArray[np.bool_]
 
@@ -112,11 +113,13 @@ def _best_threshold(probabilities: Floats, actual: Bools) -> float:
     hits = np.cumsum(actual[order]).astype(np.float64)
     said = np.arange(1, len(ranked) + 1, dtype=np.float64)
     halves = f_beta(hits, said, np.full_like(hits, actual.sum()), BETA)
-    # A threshold can only be put where the probability changes.
-    ends = np.append(ranked[:-1] > ranked[1:], True)
+    # A threshold can only be put where the probability changes, and what has none is never given a label.
+    ends = np.append(ranked[:-1] > ranked[1:], True) & (ranked > LEAST_THRESHOLD)
+    if not ends.any():
+        return DEFAULT_THRESHOLD
     best = int(np.argmax(np.where(ends, halves, -1.0)))
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float(np.clip((ranked[best] + below) / 2, 1e-6, 1.0))
+    return float(np.clip((ranked[best] + below) / 2, LEAST_THRESHOLD, 1.0))
 
 
 def _number(predictions: Floats, targets: Floats) -> dict[str, Any]:
