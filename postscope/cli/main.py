@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 from uuid import UUID
 
@@ -56,11 +58,21 @@ err = Console(stderr=True, soft_wrap=True)
 
 def main() -> None:
     """Entry point: an error of ours is one clear line, not a traceback."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except PostscopeError as error:
         err.print(f"postscope: {error.detail}", style="red", markup=False)
         sys.exit(1)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what it opened is closed, and an embedded PostgreSQL is stopped.
+
+    By default the process would end at once; a server, too, passes the signal on when it has answered the last request.
+    """
+    signal.signal(number, lambda *_: None)  # told once is enough: closing is not to be broken off
+    sys.exit(128 + number)
 
 
 @app.command()

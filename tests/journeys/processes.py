@@ -65,12 +65,12 @@ class Processes:
         self.signal(name, signal.SIGKILL)
         self._running.pop(name).wait(20)
 
-    def stop(self, name: str) -> None:
-        """Ask a process to end, and wait until it has."""
+    def stop(self, name: str) -> int:
+        """Ask a process to end, and wait until it has; its exit code."""
         process = self._running.pop(name)
         process.terminate()
         try:
-            process.wait(30)
+            return process.wait(30)
         finally:
             _end(process)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import LiteralString
 
@@ -72,4 +73,6 @@ def test_kill_while_indexing_and_start_again(data_dir: Path, tmp_path: Path) -> 
         api.delete(ids[0])
         assert set(api.search_all(EVERYTHING)) == set(ids[1:])
         api.close()
-        started.stop("serve")
+        postgres.stop()  # its last user is the server now
+        assert started.stop("serve") == 128 + signal.SIGTERM
+        assert not (data_dir / "postgres" / "data" / "postmaster.pid").exists(), "PostgreSQL was left behind"
