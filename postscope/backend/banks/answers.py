@@ -97,8 +97,7 @@ def of_post(session: Session, post_id: UUID, caller: Caller) -> ModerationOut:
         verdict=check.verdict if check else "could_not_check",
         look_alike_verdict=_look_alike_verdict(
             (row[0].tier for row in rows if not row[1].harmless and row[0].suppressed_by is None),
-            check.unlooked if check else 0,
-            checked=check is not None,
+            complete=check is not None and not check.unlooked and not check.unchecked,
         ),
         look_alikes_unchecked=check.unlooked if check else 0,
         current=check is not None and check.version == post.version,
@@ -150,8 +149,7 @@ def of_content(session: Session, judged: Judged, caller: Caller, *, now: datetim
         verdict=judged.verdict,
         look_alike_verdict=_look_alike_verdict(
             (one.found.tier for one in judged.matches if not one.bank.harmless and one.suppressed_by is None),
-            judged.unlooked,
-            checked=True,
+            complete=not judged.unlooked and not judged.checkable.unchecked,
         ),
         look_alikes_unchecked=judged.unlooked,
         current=True,
@@ -195,11 +193,16 @@ def of_hits(session: Session, ids: Sequence[UUID], caller: Caller) -> Mapping[UU
     }
 
 
-def _look_alike_verdict(tiers: Iterable[str], unlooked: int, *, checked: bool) -> Verdict:
-    """Of the matches that count, those in banks that the caller may not see among them, as for the verdict."""
+def _look_alike_verdict(tiers: Iterable[str], *, complete: bool) -> Verdict:
+    """Of the matches that count, those in banks that the caller may not see among them, as for the verdict.
+
+    Args:
+        tiers: of these matches.
+        complete: every part of the content was compared with every entry.
+    """
     if "look_alike" in tiers:
         return "match"
-    return "no_match" if checked and not unlooked else "could_not_check"
+    return "no_match" if complete else "could_not_check"
 
 
 def with_verdicts(session: Session, answer: SearchAnswer, caller: Caller) -> SearchAnswer:
