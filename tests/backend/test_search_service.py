@@ -18,6 +18,7 @@ from postscope.backend.database import Database
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import HitAnswer, SearchAnswer
+from postscope.backend.searching.candidates import FURTHER
 from postscope.backend.searching.pages import KEPT_FOR
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search, similar
@@ -55,6 +56,8 @@ TEXTS = {
 IMAGES = {"panda": "panda", "koala": "koala", "castle": "chambord", "volcano-photo": "volcano-eruption"}
 FLOOD = 130
 """More posts than the lists of a first page are deep."""
+WAVE = FURTHER + 10
+"""More than are looked at where the first lists do not fill a page."""
 
 
 def read_image(name: str) -> bytes:
@@ -294,6 +297,23 @@ def test_one_hit_of_each_author(searched):
 def test_two_hits_of_each_source(searched):
     answer = ask(searched, text="zibeline", mode="keyword", group_by="source", group_size=2, limit=50)
     assert sorted(hit.group or "" for hit in answer.hits) == ["chirper", "chirper", "forum", "forum"]
+
+
+def test_one_authors_flood_hides_no_other_author_and_a_barren_stretch_ends_the_looking(searched):
+    flood = [post(f"quokka-{n:03}", n, author="@flood", text="quokka") for n in range(WAVE)]
+    other = post(
+        "quokka-other", 1, author="@quiet", text=f"A quokka was seen near the jetty. {'It rained all day. ' * 9}"
+    )
+    ids = put(searched, [*flood, other])
+    try:
+        answer = ask(searched, text="quokka", mode="keyword", group_by="author")
+        assert len(answer.hits) == 2
+        assert "quokka-other" in names(answer)
+        answer = ask(searched, text="quokka umbrella telescope", mode="keyword")
+        assert answer.no_answer
+        assert (answer.total, answer.total_is, answer.next_cursor) == (0, "at_least", None)
+    finally:
+        take_out(searched, ids)
 
 
 # --- pages ---------------------------------------------------------------------------------------------------------
