@@ -11,16 +11,14 @@ import numpy.typing as npt
 
 from postscope.indexing.folds import grouped_folds
 from postscope.indexing.label_blocks import Labeller
+from postscope.indexing.label_choice import choose, tempered
 from postscope.indexing.label_fit import (
-    ENOUGH,
     Decided,
     Judged,
     Truth,
-    best_threshold,
     calibration_error,
     counts,
     f_half,
-    fit_temper,
     intervals,
     reliability,
 )
@@ -55,7 +53,11 @@ def calibrate_labels(
     slices: Mapping[str, Sequence[str]],
     seed: int,
 ) -> Fit:
-    """Fit temper and thresholds, and report what they do to posts they were not fitted on.
+    """Fit temper and thresholds, and report what such a fit does to posts that it did not see.
+
+    What is kept is fitted and chosen on all of the sample. What is reported is said of each fold by what the others
+    alone would have led to, so the figures are of the procedure, with a little less to learn from, and not of the very
+    thresholds that are kept: a label can be fitted and have an F0.5 of less than before.
 
     Args:
         labeller: as it is today.
@@ -66,23 +68,11 @@ def calibrate_labels(
         seed: of folds and resampling.
     """
     folds = grouped_folds(groups, judged.truth, folds=FOLDS, seed=seed)
-    before = labeller.from_logits(labeller.temper.apply(judged.logits, judged.kinds), judged.background)
+    before = tempered(labeller, judged, labeller.temper)
     said_before = labeller.decide(before, labeller.thresholds)
-    after = np.zeros_like(before)
-    held_thresholds = np.tile(labeller.thresholds, (len(before), 1))
-    for fold in range(FOLDS):
-        held = folds == fold
-        if not held.any():
-            continue
-        temper = fit_temper(judged.only(~held), labeller.from_logits, seed=seed)
-        scores = _tempered(labeller, judged, temper)
-        held_thresholds[held], _ = _thresholds(labeller, scores[~held], judged.truth[~held])
-        after[held] = scores[held]
-    temper = fit_temper(judged, labeller.from_logits, seed=seed)
-    thresholds, reasons = _thresholds(labeller, _tempered(labeller, judged, temper), judged.truth)
-    reasons, said = _kept(labeller, after, held_thresholds, judged.truth, reasons)
-    fitted = np.array([reason is None for reason in reasons], bool)
-    thresholds = np.where(fitted, thresholds, labeller.thresholds).astype(np.float32)
+    chosen = choose(labeller, judged, folds, seed=seed)
+    after, said, choice = chosen.scores, chosen.said, chosen.choice
+    fitted = np.array([reason is None for reason in choice.reasons], bool)
     report = {
         "posts": len(judged.truth),
         "groups": len(np.unique(groups)),
@@ -91,74 +81,19 @@ def calibrate_labels(
             "before": _weighted(said_before, judged.truth),
             "after": _weighted(said, judged.truth),
         },
-        "calibration": _calibration(before, after, judged.truth, temper),
+        "calibration": _calibration(before, after, judged.truth, choice.temper),
         "labels": _labels(
             paths,
             said,
             said_before,
             judged.truth,
-            thresholds,
-            reasons,
+            choice.thresholds,
+            choice.reasons,
             intervals(said, judged.truth, groups, seed=seed),
         ),
         "slices": {name: _slices(values, said, judged.truth) for name, values in slices.items()},
     }
-    return Fit(temper, thresholds, fitted, report)
-
-
-def _kept(
-    labeller: Labeller, scores: Floats, thresholds: Floats, truth: Truth, reasons: Sequence[str | None]
-) -> tuple[list[str | None], Decided]:
-    """Which labels keep their fitted thresholds, and what is said of held-out posts with those that are kept.
-
-    What a label's children keep changes what it is given, so it is looked at again until nothing changes.
-
-    Args:
-        labeller: as it is today.
-        scores: shape (n, labels), of posts that were held out.
-        thresholds: shape (n, labels), fitted on the other folds.
-        truth: shape (n, labels).
-        reasons: why a label cannot be fitted; None where it can.
-    """
-    default = f_half(*counts(labeller.decide(scores, labeller.thresholds), truth))
-    found = list(reasons)
-    while True:
-        fitted = np.array([reason is None for reason in found], bool)
-        said = labeller.decide(scores, np.where(fitted, thresholds, labeller.thresholds))
-        quality = f_half(*counts(said, truth))
-        again = [why or _doubt(*pair) for why, *pair in zip(found, quality.tolist(), default.tolist(), strict=True)]
-        if again == found:
-            return found, said
-        found = again
-
-
-def _doubt(fitted: float, default: float) -> str | None:
-    """Why a fitted threshold is not taken, by F0.5 on held-out folds; None where it is."""
-    if fitted < default:
-        return "the fitted threshold is worse on held-out folds"
-    if fitted == 0:
-        return "not told apart yet: on held-out folds no post is given it rightly, whatever the threshold"
-    return None
-
-
-def _tempered(labeller: Labeller, judged: Judged, temper: Temper) -> Floats:
-    return labeller.from_logits(temper.apply(judged.logits, judged.kinds), judged.background)
-
-
-def _thresholds(labeller: Labeller, scores: Floats, truth: Truth) -> tuple[Floats, list[str | None]]:
-    """Fitted where there are enough judgements; why not elsewhere."""
-    found = labeller.thresholds.copy()
-    reasons: list[str | None] = []
-    passing = labeller.eligible(scores)
-    for label in range(scores.shape[1]):
-        known = truth[:, label] >= 0
-        has, has_not = int((truth[:, label] == 1).sum()), int((truth[:, label] == 0).sum())
-        if has < ENOUGH or has_not < ENOUGH:
-            reasons.append(f"too few examples: {has} posts have it, {has_not} have it not, {ENOUGH} of each are needed")
-            continue
-        found[label] = best_threshold(passing[known, label], truth[known, label])
-        reasons.append(None)
-    return found, reasons
+    return Fit(choice.temper, choice.thresholds, fitted, report)
 
 
 def _weighted(said: Decided, truth: Truth) -> float:
