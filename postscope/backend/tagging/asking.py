@@ -8,10 +8,11 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import text
+from sqlalchemy import Text, cast, func, literal, select, tablesample, text
 from sqlalchemy.orm import Session
 
 from postscope.backend.runtime import Runtime
+from postscope.backend.tables import Label, LabelSet, Post
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.taggers import batch_of, tagger_of
 from postscope.indexing.stores.base import Stored
@@ -20,6 +21,10 @@ from postscope.indexing.zero_shot import Floats
 
 LOOKED_AT: Final = 1_500
 """Posts that are compared, of those that nobody has labelled: drawn by a hash of their ids and the seed."""
+PAGES: Final = 1_024
+"""Pages of the table of posts (8 KiB each) that are read at least; of a larger table no more than twice as many."""
+WIDER: Final = 8
+"""How many times as many pages are read where those that were read hold too few."""
 SHOWN_LABELS: Final = 5
 
 
@@ -41,7 +46,7 @@ class ToLabel:
 
 
 def posts_to_label(runtime: Runtime, taxonomy: str, number: int | None, *, limit: int, seed: int) -> list[ToLabel]:
-    """The most informative first; the same seed over the same posts gives the same answer.
+    """The most informative first; the same seed over the same posts, unchanged, gives the same answer.
 
     Raises:
         NotFound: there is no such taxonomy or version.
@@ -50,7 +55,7 @@ def posts_to_label(runtime: Runtime, taxonomy: str, number: int | None, *, limit
     model = runtime.live
     with runtime.database.session() as session:
         version = taxonomies.get_version(session, taxonomy, number)
-        ids = _candidates(session, version.taxonomy_id, seed)
+        ids = candidates(session, version.taxonomy_id, seed)
     tagger = tagger_of(runtime, model, version)
     points = [point for point in runtime.store.retrieve(model.collection, ids) if "post" in point.dense]
     if not points:
@@ -71,17 +76,46 @@ def posts_to_label(runtime: Runtime, taxonomy: str, number: int | None, *, limit
     ]
 
 
-def _candidates(session: Session, taxonomy_id: int, seed: int) -> list[UUID]:
-    rows = session.execute(
-        text(
-            "SELECT p.id FROM posts p WHERE p.indexed_version IS NOT NULL AND NOT EXISTS ("
-            "SELECT 1 FROM labels l JOIN label_sets s ON s.id = l.set_id "
-            "WHERE s.taxonomy_id = :taxonomy AND l.post_id = p.id) "
-            "ORDER BY md5(p.id::text || :seed), p.id LIMIT :most"
-        ),
-        {"taxonomy": taxonomy_id, "seed": str(seed), "most": LOOKED_AT},
+def candidates(session: Session, taxonomy_id: int, seed: int, *, pages: int = PAGES) -> list[UUID]:
+    """Indexed posts without a label of a taxonomy, ``LOOKED_AT`` of them or all there are, in a seeded order.
+
+    Of a large table only some pages are looked at, drawn by the seed, and more of them where these hold too few posts.
+    Posts of one page came in at about one time, so the pages hold many times more posts than are drawn from them. A
+    share is a power of two, so that a table that grows a little keeps its pages.
+
+    Args:
+        session: to read with.
+        taxonomy_id: of the taxonomy.
+        seed: of pages and order.
+        pages: that are read at least.
+    """
+    size = session.scalar(text("SELECT pg_relation_size('posts') / current_setting('block_size')::int")) or 0
+    share = 1.0
+    while size * share >= 2 * pages:
+        share /= 2
+    while share < 1:
+        found = _drawn(session, taxonomy_id, seed, share)
+        if len(found) == LOOKED_AT:
+            return found
+        share *= WIDER
+    return _drawn(session, taxonomy_id, seed)
+
+
+def _drawn(session: Session, taxonomy_id: int, seed: int, share: float = 1.0) -> list[UUID]:
+    posts = Post.__table__
+    seen = tablesample(posts, func.system(100 * share), seed=literal(seed)) if share < 1 else posts.alias()
+    judged = (
+        select(Label.id)
+        .join(LabelSet, LabelSet.id == Label.set_id)
+        .where(LabelSet.taxonomy_id == taxonomy_id, Label.post_id == seen.c.id)
     )
-    return list(rows.scalars())
+    query = (
+        select(seen.c.id)
+        .where(seen.c.indexed_version.is_not(None), ~judged.exists())
+        .order_by(func.md5(cast(seen.c.id, Text) + str(seed)), seen.c.id)
+        .limit(LOOKED_AT)
+    )
+    return list(session.scalars(query))
 
 
 def _uncertainty(scores: Floats, thresholds: Floats) -> npt.NDArray[np.float64]:
