@@ -199,7 +199,9 @@ class SpeechSettings(_Group):
 class HeadSettings(_Group):
     """How trained heads are watched."""
 
-    watch_hours: Annotated[float, Field(gt=0)] = Field(6.0, description="how often drift is measured")
+    watch_hours: Annotated[float, Field(gt=0)] = Field(
+        6.0, description="how often drift is measured, and what is due trained again"
+    )
     precision_alarm: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="a head that people agree with less often than this is trained again"
     )

@@ -23,7 +23,8 @@ KIND = "heads.watch"
 READERS = (Role.ANALYST, Role.PRODUCT)
 ACTOR = "upkeep"
 PATIENCE = timedelta(hours=20)
-"""A head that was trained a shorter while ago is not trained again: what did not help then does not help now."""
+"""A head that was trained a shorter while ago is not trained again after drift: what did not help then does not help
+now. A schedule is what somebody asked for, and holds whatever it is."""
 
 
 def start_watch(runtime: Runtime, session: Session) -> None:
@@ -60,10 +61,10 @@ def _cause(runtime: Runtime, head: Head, version: HeadVersion) -> tuple[str | No
     now = runtime.clock()
     with runtime.database.session() as session:
         newest = registry.versions(session, head)[0]
-    if now - newest.created_at < PATIENCE:
-        return None, measured
     if head.retrain_days is not None and now - newest.created_at >= timedelta(days=head.retrain_days):
         return "schedule", measured
+    if now - newest.created_at < PATIENCE:
+        return None, measured
     alarm = runtime.settings.heads.precision_alarm
     doubted = measured is not None and measured.precision is not None and measured.precision < alarm
     return ("drift" if measured is not None and (measured.drifted or doubted) else None), measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -85,7 +85,7 @@ def create(
     )
     session.add(head)
     session.flush()
-    evidence = {"task": head.task, "fields": head.fields}
+    evidence = {name: getattr(head, name) for name in ("task", "fields", "window_days", "retrain_days")}
     audit.record(session, actor=actor, action="head.create", subject=f"head:{name}", evidence=evidence, now=now)
     return head
 
@@ -114,6 +114,35 @@ def get_or_create(session: Session, name: str, *, actor: str, now: datetime) -> 
     if name not in BUILT_IN:
         raise NotFound(f"there is no head {name!r}")
     return create(session, name, BUILT_IN[name], actor=actor, now=now)
+
+
+def reschedule(
+    session: Session,
+    name: str,
+    changes: Mapping[str, float | None],
+    *,
+    actor: str,
+    now: datetime,
+) -> Head:
+    """Change how far back a head learns from, and how old it may get; a built-in one is made if it is not there yet.
+
+    Args:
+        session: it holds when it commits.
+        name: of the head.
+        changes: ``window_days``, ``retrain_days`` or both; None for all posts, or for never by time.
+        actor: who asked.
+        now: the time.
+
+    Raises:
+        NotFound: there is none of this name, and it is not built in.
+    """
+    head = get_or_create(session, name, actor=actor, now=now)
+    for field, value in changes.items():
+        setattr(head, field, value)
+    session.flush()
+    evidence = {"window_days": head.window_days, "retrain_days": head.retrain_days}
+    audit.record(session, actor=actor, action="head.reschedule", subject=f"head:{name}", evidence=evidence, now=now)
+    return head
 
 
 def every(session: Session) -> Sequence[Head]:

@@ -15,6 +15,9 @@ from postscope.backend.tables import HeadVersion
 MAX_JUDGEMENTS = 10_000
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=63)]
+Days = Annotated[float, Field(gt=0, le=36_500)] | None
+WINDOW = "how far back posts are learned from"
+RETRAIN = "trained again when its newest version is as old, at the next look at all heads"
 
 
 class _Model(BaseModel):
@@ -31,8 +34,21 @@ class HeadIn(_Model):
     fields: Annotated[list[str], Field(max_length=50)] = Field(
         [], description="source, language, time, length, media, metadata.NAME or metadata.*", examples=[["source"]]
     )
-    window_days: Annotated[float, Field(gt=0)] | None = Field(None, description="how far back posts are learned from")
-    retrain_days: Annotated[float, Field(gt=0)] | None = Field(None, description="trained again when as old")
+    window_days: Days = Field(None, description=WINDOW)
+    retrain_days: Days = Field(None, description=RETRAIN)
+
+
+class ScheduleIn(_Model):
+    """What is to change; what is not named stays."""
+
+    window_days: Days = Field(None, description=f"{WINDOW}; null: all")
+    retrain_days: Days = Field(None, description=f"{RETRAIN}; null: never by time")
+
+    @model_validator(mode="after")
+    def _something(self) -> ScheduleIn:
+        if not self.model_fields_set:
+            raise ValueError("give window_days, retrain_days or both")
+        return self
 
 
 class HeadOut(BaseModel):

@@ -24,6 +24,7 @@ from postscope.backend.routes.head_models import (
     JudgementsIn,
     JudgementsTaken,
     PredictAnswer,
+    ScheduleIn,
     ShadowIn,
     TrainIn,
     VersionList,
@@ -76,6 +77,18 @@ def read_versions(name: str, request: Request, _: Reader) -> VersionList:
     with runtime_of(request).database.session() as session:
         found: Sequence[HeadVersion] = registry.versions(session, definitions.get(session, name))
         return VersionList(versions=[VersionOut.of(version) for version in found])
+
+
+@router.patch("/{name}", summary="Change when a head is trained again, and on what")
+def reschedule(name: str, request: Request, caller: Writer, body: ScheduleIn) -> HeadOut:
+    """By time, and over a window that moves with it. A built-in head is made if it is not there yet."""
+    runtime = runtime_of(request)
+    space = runtime.live.encoder.space.id
+    with runtime.database.session() as session:
+        head = definitions.reschedule(
+            session, name, body.model_dump(exclude_unset=True), actor=caller.name, now=runtime.clock()
+        )
+        return _out(head, registry.in_state(session, head, "live"), registry.in_state(session, head, "shadow"), space)
 
 
 @router.post("/{name}/judgements", summary="Tell a head what is right")
