@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import uuid_utils
+from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from postscope import __version__
 from postscope.backend import audit
@@ -16,7 +18,7 @@ from postscope.backend.heads import comparing, definitions, registry, tracking
 from postscope.backend.heads.learning import Lesson, lesson
 from postscope.backend.heads.naming import label_names
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Head, HeadVersion
+from postscope.backend.tables import Head, HeadVersion, Post
 from postscope.indexing.heads.drift import Reference
 from postscope.indexing.heads.estimators import Task
 from postscope.indexing.heads.training import TooFewLabels, Trained, train
@@ -29,6 +31,8 @@ SEED = 1
 def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     """Train a version. A kill starts it anew: nothing is written before it is whole.
 
+    By time and after drift nothing is trained where nothing has changed of what there is to learn from.
+
     Params:
         head: name.
         cause: ``asked``, ``schedule``, ``drift`` or ``space``.
@@ -39,8 +43,10 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     with runtime.database.session() as session:
         head = definitions.get_or_create(session, name, actor=context.actor, now=runtime.clock())
     found = lesson(runtime, head)
-    task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
     space = runtime.live.encoder.space.id
+    if cause in ("schedule", "drift") and (same := _same_lesson(runtime, head, found, space)) is not None:
+        return _told(head, same.number, same.report, found, live=same.state == "live") | {"unchanged": True}
+    task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
     names = label_names(runtime, head, found.labels, len(found.ids))
     try:
         trained = train(
@@ -52,9 +58,30 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     number = _keep(runtime, head, found, trained, space, cause, context.actor)
     tracking.log_training(head.name, number, trained.report, trained.head.dumps())
     promoted = bool(context.params.get("promote")) and _promote(runtime, head, number, context.actor)
-    held = trained.report["held_out"]
-    told = {"objective": held["objective"], "posts": len(found.ids), "left_out": found.left_out, "live": promoted}
-    return {"head": name, "version": number, **told}
+    return _told(head, number, trained.report, found, live=promoted)
+
+
+def _told(head: Head, number: int, report: dict[str, Any], found: Lesson, *, live: bool) -> dict[str, Any]:
+    told = {"objective": report["held_out"]["objective"], "posts": len(found.ids), "left_out": found.left_out}
+    return {"head": head.name, "version": number, **told, "live": live}
+
+
+def _same_lesson(runtime: Runtime, head: Head, found: Lesson, space: str) -> HeadVersion | None:
+    """The newest version where it learned just this: to learn it again would add a version like it, each time anew."""
+    with runtime.database.session() as session:
+        newest = next(iter(registry.versions(session, head)), None)
+        if newest is None or (newest.data_hash, newest.space_id, newest.code_version) != (
+            found.hash,
+            space,
+            __version__,
+        ):
+            return None
+        edited = (
+            select(Post.id)
+            .where(Post.id == any_(literal(found.ids, ARRAY(Uuid))), Post.updated_at > newest.created_at)
+            .limit(1)
+        )
+        return newest if session.scalar(edited) is None else None
 
 
 def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: str, cause: str, actor: str) -> int:

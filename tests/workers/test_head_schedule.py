@@ -48,6 +48,29 @@ def test_a_head_is_trained_again_when_it_is_due_over_what_is_still_in_its_window
     assert look(desk) == 1, "the new version is not due yet, live or not"
 
 
+def test_what_has_nothing_new_to_learn_makes_no_version(desk: Desk, api: Api, clock: SetClock) -> None:
+    feelings = write(desk, 90)
+    api.ok("PATCH", "/v1/heads/sentiment", {"retrain_days": 0.5})
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(feelings))
+    api.ok("POST", "/v1/heads/sentiment/train")
+    run_all(desk.runtime)
+    clock.forward(hours=13)
+    assert look(desk) == 2, "a look and a training"
+    (run,) = api.ok("GET", "/v1/runs?kind=heads.train&limit=1")["runs"]
+    assert (run["state"], run["result"]["unchanged"], run["result"]["version"]) == ("done", True, 1)
+    assert [version["number"] for version in versions(api)] == [1]
+    first = next(iter(feelings))
+    desk.post({"external_id": "0", "text": "an edited, awful, terrible thing"})
+    desk.run()
+    clock.forward(hours=7)
+    assert look(desk) == 2
+    assert len(versions(api)) == 2, "a post says something else now"
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements({first: "negative"}))
+    clock.forward(hours=13)
+    assert look(desk) == 2
+    assert len(versions(api)) == 3, "people say something else now"
+
+
 def test_what_is_not_scheduled_is_not_trained_by_time(desk: Desk, api: Api, clock: SetClock) -> None:
     api.ok("PATCH", "/v1/heads/sentiment", {"retrain_days": 1})
     assert api.ok("PATCH", "/v1/heads/sentiment", {"window_days": 300})["retrain_days"] == 1
