@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postscope.backend.errors import TooLarge, TooManyRequests
 from postscope.backend.problems import Problem
+from postscope.backend.request_counts import ProcessCounts
 
 log = structlog.get_logger(__name__)
 
@@ -200,9 +201,9 @@ def _refused(allowance: Allowance) -> TooManyRequests:
     )
 
 
-def _storage(redis_url: str | None) -> MemoryStorage | RedisStorage:
+def _storage(redis_url: str | None) -> ProcessCounts | RedisStorage:
     if redis_url is None:
-        return MemoryStorage()
+        return ProcessCounts()
     pool = ConnectionPool.from_url(
         redis_url,
         socket_timeout=_REDIS_TIMEOUT,

@@ -48,14 +48,11 @@ def write_posts(
     """Write posts of different identities, and ask for the index stage of those that are new or changed."""
     # One order for everybody, so that two batches with the same posts cannot lock each other out.
     ordered = sorted(posts, key=_key)
-    records = [_record(post, author_key) for post in ordered]
     given = {"stage": Stage.INDEX.value, "now": now, "request_id": request_id}
-    if len(posts) >= COPY_FROM and not _any_known(session, ordered) and _copied(session, records, given):
-        return [
-            Written(post, record["id"], "accepted", bool(post.media))
-            for post, record in zip(ordered, records, strict=True)
-        ]
-    return _upserted(session, ordered, records, given)
+    copied = None
+    if len(posts) >= COPY_FROM and not _any_known(session, ordered):
+        copied = _copied(session, ordered, author_key, given)
+    return copied if copied is not None else _upserted(session, ordered, author_key, given)
 
 
 def _key(post: PostIn) -> Key:
@@ -85,26 +82,31 @@ def _any_known(session: Session, posts: Sequence[PostIn]) -> bool:
     return session.execute(_KNOWN, {"names": names.decode()}).first() is not None
 
 
-def _copied(session: Session, records: Sequence[Record], given: Mapping[str, Any]) -> bool:
-    """Write new posts, and ask for their indexing; False, and nothing is written, if one was there after all."""
+def _copied(
+    session: Session, posts: Sequence[PostIn], author_key: bytes, given: Mapping[str, Any]
+) -> list[Written] | None:
+    """Write new posts, and ask for their indexing; None, and nothing is written, if one was there after all."""
     now = given["now"].isoformat()
+    written = []
     try:
         with session.begin_nested():
             driver: Any = session.connection().connection.driver_connection
             with driver.cursor() as cursor, cursor.copy(_COPY) as rows:
-                for record in records:
+                for post in posts:  # records are made while the database writes those before
+                    record = _record(post, author_key)
                     rows.write_row(_row(record, now))
-            ids = ",".join([str(record["id"]) for record in records])
+                    written.append(Written(post, record["id"], "accepted", bool(post.media)))
+            ids = ",".join([row.id.hex for row in written])
             session.execute(_ASK, {"ids": f"{{{ids}}}", **given})
     except psycopg.errors.UniqueViolation:  # somebody else committed it a moment ago
-        return False
-    return True
+        return None
+    return written
 
 
 def _row(record: Record, now: str) -> tuple[str | list[str] | None, ...]:
     """In the order of ``_COPY``. The driver writes strings several times faster than what they stand for."""
     return (
-        str(record["id"]),
+        record["id"].hex,
         record["source"],
         record["external_id"],
         record["author_hash"],
@@ -121,9 +123,8 @@ def _row(record: Record, now: str) -> tuple[str | list[str] | None, ...]:
     )
 
 
-def _upserted(
-    session: Session, posts: Sequence[PostIn], records: Sequence[Record], given: Mapping[str, Any]
-) -> list[Written]:
+def _upserted(session: Session, posts: Sequence[PostIn], author_key: bytes, given: Mapping[str, Any]) -> list[Written]:
+    records = [_record(post, author_key) for post in posts]
     found = session.execute(_UPSERT, {"records": orjson.dumps(records).decode(), **given})
     known = {(row.source, row.external_id): row for row in found}
     unseen = _ids(session, [key for key, row in known.items() if row.id is None])

@@ -1,7 +1,8 @@
 """Posts accepted a second over HTTP in batches of 500, against a bare COPY of the very rows that were written: ``python
 -m tests.benchmarks.bench_accept [POSTS]``.
 
-Both commit batch by batch, to the same disk. Three COPYs, because three things can be meant: rows of ``posts`` into a
+Both commit batch by batch, to the same disk. The client is the plainest there is, since it shares cores and interpreter
+with the service. Three COPYs, because three things can be meant: rows of ``posts`` into a
 table without any index, the same into a table with the indexes and constraints of ``posts``, and everything that
 accepting writes (the rows of ``posts`` and of ``work``) into tables with all theirs.
 """
@@ -11,11 +12,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from typing import Any
 
-import httpx
 import orjson
 
 from postscope.backend import auth
@@ -40,17 +41,17 @@ def main() -> None:
     rows = posts_of(sample_texts(size * ROUNDS))
     bodies = [orjson.dumps({"posts": rows[at : at + BATCH]}) for at in range(0, len(rows), BATCH)]
     seconds: dict[str, float] = defaultdict(float)
-    with serving_client() as (runtime, client, url), runtime.database.engine.connect() as connection:
+    with serving_client() as (runtime, post), runtime.database.engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         make_tables(raw)
-        client.post(url, content=bodies[0]).raise_for_status()  # warm, and sent again below: unchanged then
+        post(bodies[0])  # warm, and sent again below: unchanged then
         raw.execute("TRUNCATE posts, work CASCADE")
         raw.commit()
         for turn in range(ROUNDS):
             chosen = bodies[turn * size // BATCH : (turn + 1) * size // BATCH]
             started = time.perf_counter()
             for body in chosen:
-                client.post(url, content=body).raise_for_status()
+                post(body)
             seconds["ours"] += time.perf_counter() - started
             lines = written(raw, turn * size, size)
             for name, tables in PEERS.items():
@@ -63,15 +64,23 @@ def main() -> None:
 
 
 @contextmanager
-def serving_client() -> Iterator[tuple[Runtime, httpx.Client, str]]:
-    """A service over an empty database, a client with a key, and where to post."""
-    api = {"port": serving.free_port("127.0.0.1"), "requests_per_minute": 1_000_000}
-    with system(api=api) as runtime:
+def serving_client() -> Iterator[tuple[Runtime, Callable[[bytes], None]]]:
+    """A service over an empty database, and what posts a body to it."""
+    port = serving.free_port("127.0.0.1")
+    with system(api={"port": port, "requests_per_minute": 1_000_000}) as runtime:
         with runtime.database.session() as session:
             _, key = auth.create_key(session, "bench", [auth.Role.INGEST], now=runtime.clock())
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        with listening(runtime), httpx.Client(headers=headers, timeout=60) as client:
-            yield runtime, client, f"{serving.address(runtime)}/v1/posts"
+        with listening(runtime), closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+
+            def post(body: bytes) -> None:
+                client.request("POST", "/v1/posts", body, headers)
+                answer = client.getresponse()
+                said = answer.read()
+                if answer.status != 202:
+                    raise RuntimeError(f"{answer.status}: {said[:200]!r}")
+
+            yield runtime, post
 
 
 def make_tables(raw: Any) -> None:
