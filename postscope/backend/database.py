@@ -46,12 +46,14 @@ class Database:
             _with_driver(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            json_serializer=_json,
+            json_serializer=to_json,
             connect_args={"options": options, "connect_timeout": 5, "application_name": "postscope"},
         )
         event.listen(self.engine, "checkin", _note_use)
         event.listen(self.engine, "checkout", _ask_whether_it_lives)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._each_alone = sessionmaker(each_alone, expire_on_commit=False)
         event.listen(self._sessions, "after_commit", _run_after_commit)
         event.listen(self._sessions, "after_rollback", lambda session: session.info.pop(_AFTER_COMMIT, None))
 
@@ -59,6 +61,16 @@ class Database:
     def session(self) -> Iterator[Session]:
         """One unit of work: commits on success, rolls back on an exception."""
         with self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def statements(self) -> Iterator[Session]:
+        """A session in which every statement is a transaction of its own: for what reads, and writes one row at most.
+
+        It sees what a session would, since PostgreSQL takes a snapshot a statement, and saves two turns with it. What
+        was written stays when an exception follows.
+        """
+        with self._each_alone.begin() as session:
             yield session
 
     def ready(self) -> None:
@@ -93,7 +105,8 @@ def _ask_whether_it_lives(connection: DBAPIConnection, record: ConnectionPoolEnt
         raise DisconnectionError("the connection was lost while nobody used it") from error
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
+    """As it is kept in a column of JSON."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # halves of surrogate pairs, and integers of more than 64 bits

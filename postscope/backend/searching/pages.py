@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, text, update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from postscope.backend.database import to_json
 from postscope.backend.errors import FieldProblem, Invalid
 from postscope.backend.models import SpaceModel
 from postscope.backend.runtime import Runtime
@@ -73,12 +74,19 @@ class Kept:
 def keep(session: Session, kept: Kept, *, key_id: uuid.UUID, now: datetime) -> uuid.UUID:
     """Keep it for the key ``key_id``."""
     page_id = uuid.uuid4()
-    # The answer does not wait for the disk: what a crash takes are cursors, and those say that they have expired.
-    session.execute(text("SET LOCAL synchronous_commit = off"))
-    session.execute(
-        insert(SearchPage).values(id=page_id, key_id=key_id, hits=_to_json(kept), expires_at=now + KEPT_FOR)
-    )
+    given = {"id": page_id, "key_id": key_id, "hits": to_json(_to_json(kept)), "expires_at": now + KEPT_FOR}
+    session.execute(_KEEP, given)
     return page_id
+
+
+# The answer does not wait for the disk: what a crash takes are cursors, and those say that they have expired.
+_KEEP = text(
+    """
+    WITH unhurried AS (SELECT set_config('synchronous_commit', 'off', true))
+    INSERT INTO search_pages (id, key_id, hits, expires_at)
+    SELECT :id, :key_id, CAST(:hits AS jsonb), :expires_at FROM unhurried
+    """
+)
 
 
 def turn(runtime: Runtime, cursor: Cursor, *, key_id: uuid.UUID) -> Kept:

@@ -88,7 +88,7 @@ class Ranking:
 
 def best(evidence: Sequence[Evidence]) -> float:
     """The score that evidence makes."""
-    return max(found.score for found in evidence)
+    return evidence[0].score if len(evidence) == 1 else max(found.score for found in evidence)
 
 
 def fuse(lists: Sequence[RankedList], min_score: float, negative: Mapping[UUID, float]) -> Ranking:
@@ -99,8 +99,9 @@ def fuse(lists: Sequence[RankedList], min_score: float, negative: Mapping[UUID, 
     for ranked in lists:
         rank = 0
         for id, evidence in ranked.posts.items():
-            if best(evidence) < min_score:
-                refused[id] = max(refused.get(id, 0.0), best(evidence))
+            score = best(evidence)
+            if score < min_score:
+                refused[id] = max(refused.get(id, 0.0), score)
                 continue
             rank += 1
             gains[id] += ranked.weight / (RRF_K + rank)

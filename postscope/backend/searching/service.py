@@ -73,7 +73,7 @@ def _first_page(runtime: Runtime, request: SearchRequest, key_id: UUID) -> Searc
 
 def _ranked_page(runtime: Runtime, request: SearchRequest, key_id: UUID, question: Question) -> SearchAnswer:
     cursor, lists, shallower = None, Lists(), -1
-    with runtime.database.session() as session:  # one for all; nothing in it may ask for another
+    with runtime.database.statements() as session:  # one for all; nothing in it may ask for another
         for depth in (max(SHALLOW, 2 * request.limit), FURTHER, DEEP):
             ranking = rank_posts(runtime, session, question, depth, lists)
             found, end = _slice(session, ranking, 0, request.limit)
@@ -96,7 +96,7 @@ def _next_page(runtime: Runtime, request: SearchRequest, cursor: Cursor, key_id:
         kept = turn(runtime, cursor, key_id=key_id)
     if any(request.positives()) and not request.same_search(kept.question.request):
         raise Invalid.of("cursor", "belongs to another search: give it alone, or with the query it came from")
-    with runtime.database.session() as session:
+    with runtime.database.statements() as session:
         found, end = _slice(session, kept.ranking, cursor.offset, request.limit)
     following = Cursor(cursor.id, end).token() if end < len(kept.ranking.hits) else None
     return _answer(runtime, kept.question, kept.ranking, found, following)
