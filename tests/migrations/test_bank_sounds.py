@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 POSTS = (
     "INSERT INTO posts (id, source, external_id, text, tags, metrics, metadata, created_at, received_at, updated_at, "
@@ -30,11 +30,7 @@ SIGNAL = "INSERT INTO bank_signals (entry_id, kind, value) SELECT id, :kind, :va
 
 def test_sounds_that_were_not_compared_are_checked_again_and_tracks_fit_into_the_index(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0011")
-        connection.commit()
+    with at_revision(database, "0011") as connection:
         for statement in (POSTS, CHECKS, BANK, ENTRY):
             connection.execute(text(statement))
         connection.execute(text(SIGNAL), {"kind": "md5", "value": b"m" * 16})
@@ -42,7 +38,6 @@ def test_sounds_that_were_not_compared_are_checked_again_and_tracks_fit_into_the
             text("INSERT INTO work (post_id, stage, run_after, created_at) SELECT id, 'enrich', now(), now() "
                  "FROM posts WHERE external_id = '2'")
         )  # fmt: skip
-        connection.commit()
     upgrade(empty_database_url)
     with database.session() as session:
         waiting = session.scalars(

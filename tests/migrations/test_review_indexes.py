@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 ITEM = (
     "INSERT INTO review_items (id, kind, severity, reason, detail, state, created_at) "
@@ -22,13 +22,8 @@ UNINDEXED = """
 
 def test_whatever_goes_with_a_post_or_an_entry_is_looked_up_by_an_index(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0014")
-        connection.commit()
+    with at_revision(database, "0014") as connection:
         connection.execute(text(ITEM))
-        connection.commit()
     upgrade(empty_database_url)
     with database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM review_items")) == 1

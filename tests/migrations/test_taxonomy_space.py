@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 SPACES = (
     "INSERT INTO spaces (id, encoder, dim, collection, state, layout, created_at, switched_at) VALUES "
@@ -23,14 +23,9 @@ def test_what_was_applied_since_the_switch_is_of_the_live_space_and_of_the_rest_
     empty_database_url: str,
 ) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0013")
-        connection.commit()
+    with at_revision(database, "0013") as connection:
         for statement in (SPACES, TAXONOMY, VERSIONS):
             connection.execute(text(statement))
-        connection.commit()
     upgrade(empty_database_url)
     with database.session() as session:
         found = session.execute(text("SELECT number, applied_space FROM taxonomy_versions ORDER BY number")).all()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
 from postscope.backend.topics.membership import topic_map
 from postscope.indexing.clustering.fences import ANYWHERE
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 TOPIC = (
     "INSERT INTO topics (id, space, layer, kind, state, name, centroid, reach, created_at, updated_at) VALUES "
@@ -17,13 +17,8 @@ TOPIC = (
 
 def test_a_topic_that_was_there_keeps_all_its_votes_until_a_discovery_measures_it(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0012")
-        connection.commit()
+    with at_revision(database, "0012") as connection:
         connection.execute(text(TOPIC), {"centroid": bytes(8)})
-        connection.commit()
     upgrade(empty_database_url)
     with database.session() as session:
         assert topic_map(session, "s", 2).floors.tolist() == [ANYWHERE]

@@ -3,13 +3,13 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
 from postscope.backend.tables import Post
 from postscope.backend.topics.languages import keep, neutral
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 POST = (
     "INSERT INTO posts (id, source, external_id, created_at, received_at, updated_at, text, language, tags, metrics, "
@@ -23,13 +23,8 @@ def test_posts_that_were_there_are_asked_about_as_they_are_until_a_discovery_saw
     empty_database_url: str,
 ) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0015")
-        connection.commit()
+    with at_revision(database, "0015") as connection:
         connection.execute(text(POST))
-        connection.commit()
     upgrade(empty_database_url)
     vector = np.array([0.6, 0.8], np.float32)
     with database.session() as session:

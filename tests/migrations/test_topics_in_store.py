@@ -2,22 +2,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from alembic import command
 from sqlalchemy import text
 
 from postscope.backend.database import Database
-from postscope.migrations.run import _config, upgrade
+from postscope.migrations.run import upgrade
+from tests.migrations.older import at_revision
 
 TOPIC = UUID(int=7)
 
 
 def test_posts_that_are_in_topics_already_are_due_to_be_told_of(empty_database_url: str) -> None:
     database = Database(empty_database_url, pool_size=1)
-    with database.engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0010")
-        connection.commit()
+    with at_revision(database, "0010") as connection:
         connection.execute(
             text(
                 "INSERT INTO topics (id, space, layer, kind, state, name, centroid, reach, created_at, updated_at) "
@@ -41,7 +37,6 @@ def test_posts_that_are_in_topics_already_are_due_to_be_told_of(empty_database_u
             ),
             {"topic": TOPIC},
         )
-        connection.commit()
     upgrade(empty_database_url)
     with database.session() as session:
         due = session.scalars(
