@@ -19,7 +19,7 @@ from postscope.indexing.heads.drift import Reference, expected_noise
 SEEN = 2_000
 """Newest posts that are looked at."""
 LEAST = 200
-"""With fewer nothing can be told from chance."""
+"""With fewer posts no distance can be told from chance."""
 MUCH = 0.25
 """A population stability index from which on a distribution has changed (Siddiqi 2006), above what chance gives."""
 JUDGED = 30
@@ -28,18 +28,25 @@ JUDGED = 30
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How far off a version is. ``precision``: share of corrected posts whose shown label people confirmed."""
+    """How far off a version is; None where too few posts or corrections tell.
+
+    ``precision``: share of corrected posts whose shown label people confirmed.
+    """
 
     posts: int
-    embedding: float
-    score: float
+    embedding: float | None
+    score: float | None
     judged: int
     precision: float | None
     drifted: bool
 
 
 def measure_drift(runtime: Runtime, version_id: uuid.UUID) -> Measured | None:
-    """Compare the newest posts with the training window and write it down; None while there are too few."""
+    """Compare the newest posts with the training window, and what was shown with corrections, and write it down.
+
+    Returns:
+        None while there are too few of both.
+    """
     with runtime.database.session() as session:
         version = session.execute(
             select(HeadVersion.head_id, HeadVersion.reference, HeadVersion.trained_on).where(
@@ -57,18 +64,29 @@ def measure_drift(runtime: Runtime, version_id: uuid.UUID) -> Measured | None:
     # Of what it learned from it is surer than of anything new.
     taught = {version.trained_on[start : start + 16] for start in range(0, len(version.trained_on), 16)}
     scores = {row.post_id: row.values for row in rows if row.post_id.bytes not in taught}
-    if len(scores) < LEAST:
-        return None
-    ids, posts = load_features(runtime, list(scores), head.fields)
-    if len(ids) < LEAST:
-        return None
     reference = Reference.from_json(version.reference)
+    posts, distances, drifted = _distances(runtime, reference, scores, head.fields)
+    if distances is None and precision is None:
+        return None
+    embedding, score = distances or (None, None)
+    found = Measured(posts, embedding, score, judged, precision, drifted)
+    _write(runtime, version_id, found, runtime.clock())
+    return found
+
+
+def _distances(
+    runtime: Runtime, reference: Reference, scores: dict[uuid.UUID, list[float]], fields: list[str]
+) -> tuple[int, tuple[float, float] | None, bool]:
+    """How many posts there are, how far their embeddings and scores are, and whether that is more than chance gives."""
+    if len(scores) < LEAST:
+        return len(scores), None, False
+    ids, posts = load_features(runtime, list(scores), fields)
+    if len(ids) < LEAST:
+        return len(ids), None, False
     embedding = reference.embedding_distance(posts.fused)
     score = reference.score_distance(np.array([scores[post_id] for post_id in ids], dtype=np.float64))
     limits = [MUCH + 2 * expected_noise(before, len(ids)) for before in reference.posts]
-    found = Measured(len(ids), embedding, score, judged, precision, embedding > limits[0] or score > limits[1])
-    _write(runtime, version_id, found, runtime.clock())
-    return found
+    return len(ids), (embedding, score), embedding > limits[0] or score > limits[1]
 
 
 def newest(session: Session, version_id: uuid.UUID) -> HeadDrift | None:

@@ -110,15 +110,22 @@ class HeadScore(Base):
 
 
 class HeadDrift(Base):
-    """How far what a live version sees now is from what it learned from. ``precision``: of corrections by people."""
+    """How far what a live version sees now is from what it learned from.
+
+    Attributes:
+        posts: that it scored and was not taught; ``embedding`` and ``score`` are None where they are too few to
+            compare.
+        precision: of ``judged`` corrections by people; None where they are too few.
+        drifted: whether a distance is more than chance gives.
+    """
 
     __tablename__ = "head_drift"
 
     version_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("head_versions.id", ondelete="CASCADE"), primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
     posts: Mapped[int]
-    embedding: Mapped[float] = mapped_column(Float)
-    score: Mapped[float] = mapped_column(Float)
+    embedding: Mapped[float | None] = mapped_column(Float)
+    score: Mapped[float | None] = mapped_column(Float)
     judged: Mapped[int]
     precision: Mapped[float | None] = mapped_column(Float)
     drifted: Mapped[bool] = mapped_column(Boolean)
