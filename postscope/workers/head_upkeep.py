@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -25,6 +25,11 @@ ACTOR = "upkeep"
 PATIENCE = timedelta(hours=20)
 """A head that was trained a shorter while ago is not trained again after drift: what did not help then does not help
 now. A schedule is what somebody asked for, and holds whatever it is."""
+PAUSE = timedelta(days=1)
+"""After a training by time or after drift that failed, unless the schedule is shorter: what it lacked, such as labels
+in the window, is rarely there at the next look."""
+PAUSED = ("schedule", "drift")
+"""Causes that can wait. What a person asks for does not, nor a head that cannot read the vectors that are live."""
 
 
 def start_watch(runtime: Runtime, session: Session) -> None:
@@ -48,7 +53,9 @@ def watch_heads(runtime: Runtime, context: RunContext) -> dict[str, Any]:
             continue
         cause, measured = _cause(runtime, head, version)
         looked[head.name] = _told(measured) | {"trained_again_for": cause}
-        if cause is not None:
+        if cause in PAUSED and (until := _pause(runtime, head)) is not None:
+            looked[head.name] |= {"trained_again_for": None, "failed_waits_until": until}
+        elif cause is not None:
             _train(runtime, head, cause)
     return {"heads": looked}
 
@@ -68,6 +75,28 @@ def _cause(runtime: Runtime, head: Head, version: HeadVersion) -> tuple[str | No
     alarm = runtime.settings.heads.precision_alarm
     doubted = measured is not None and measured.precision is not None and measured.precision < alarm
     return ("drift" if measured is not None and (measured.drifted or doubted) else None), measured
+
+
+def _pause(runtime: Runtime, head: Head) -> str | None:
+    """Until when it waits because its last training that nobody asked for failed; None where it need not."""
+    query = (
+        select(Run.finished_at)
+        .where(
+            Run.kind == TRAIN,
+            Run.state == "failed",
+            Run.params["head"].as_string() == head.name,
+            Run.params["cause"].as_string().in_(PAUSED),
+            Run.finished_at.is_not(None),
+        )
+        .order_by(Run.finished_at.desc())
+        .limit(1)
+    )
+    with runtime.database.session() as session:
+        failed = session.scalar(query)
+    if failed is None:
+        return None
+    until = failed + (PAUSE if head.retrain_days is None else min(PAUSE, timedelta(days=head.retrain_days)))
+    return until.astimezone(UTC).isoformat() if runtime.clock() < until else None
 
 
 def _train(runtime: Runtime, head: Head, cause: str) -> None:

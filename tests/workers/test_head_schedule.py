@@ -71,6 +71,51 @@ def test_what_has_nothing_new_to_learn_makes_no_version(desk: Desk, api: Api, cl
     assert len(versions(api)) == 3, "people say something else now"
 
 
+def test_a_training_that_failed_is_not_tried_again_at_every_look_unless_a_person_asks(
+    desk: Desk, api: Api, clock: SetClock
+) -> None:
+    scheduled(desk, api, window_days=40, retrain_days=40)
+    clock.forward(hours=24 * 41)
+    assert look(desk) == 2, "a look, and a training that finds nothing in its window"
+    assert failures(api) == ["schedule"]
+    clock.forward(hours=17)
+    assert look(desk) == 1, "a look alone"
+    (waits,) = api.ok("GET", "/v1/runs?kind=heads.watch&limit=1")["runs"]
+    told = waits["result"]["heads"]["sentiment"]
+    assert (told["trained_again_for"], told["failed_waits_until"]) == (None, "2026-04-13T12:00:00+00:00")
+    api.ok("POST", "/v1/heads/sentiment/train")
+    assert run_all(desk.runtime) == 1, "a person does not wait"
+    clock.forward(hours=8)
+    assert look(desk) == 2, "a day after the scheduled one failed; that a person's did as well is no reason to wait"
+    assert failures(api) == ["schedule", "asked", "schedule"]
+
+
+def test_a_short_schedule_waits_no_longer_than_itself_after_a_failure(desk: Desk, api: Api, clock: SetClock) -> None:
+    scheduled(desk, api, window_days=40, retrain_days=0.5)
+    clock.forward(hours=24 * 41)
+    assert look(desk) == 2
+    clock.forward(hours=7)
+    assert look(desk) == 1
+    clock.forward(hours=6)
+    assert look(desk) == 2
+    assert failures(api) == ["schedule", "schedule"]
+
+
+def scheduled(desk: Desk, api: Api, **when: float) -> None:
+    api.ok("PATCH", "/v1/heads/sentiment", when)
+    api.ok("POST", "/v1/heads/sentiment/judgements", judgements(write(desk, 60)))
+    api.ok("POST", "/v1/heads/sentiment/train")
+    assert run_all(desk.runtime) == 1
+    assert [version["state"] for version in versions(api)] == ["live"]
+
+
+def failures(api: Api) -> list[str]:
+    """What the trainings that failed were for, the oldest first."""
+    found = api.ok("GET", "/v1/runs?kind=heads.train&state=failed")["runs"]
+    assert {run["error_code"] for run in found} == {"no_labels"}
+    return [run["params"]["cause"] for run in reversed(found)]
+
+
 def test_what_is_not_scheduled_is_not_trained_by_time(desk: Desk, api: Api, clock: SetClock) -> None:
     api.ok("PATCH", "/v1/heads/sentiment", {"retrain_days": 1})
     assert api.ok("PATCH", "/v1/heads/sentiment", {"window_days": 300})["retrain_days"] == 1
