@@ -1,9 +1,10 @@
 """Heads on TweetEval: with 16 labels a class, and with all; against a linear model on TF-IDF, and SetFit.
 
-python -m tests.benchmarks.bench_heads [--without-setfit] [--setfit-seeds 3] [--setfit-steps 150]
+python -m tests.benchmarks.bench_heads [--draws 3] [--without-setfit] [--setfit-draws 3] [--setfit-steps 150]
 
 Ours with the bundled multilingual encoder, and with MiniLM, which SetFit fine-tunes: the same encoder for both. With 16
-labels a class SetFit has its default settings (one epoch over all pairs). All training labels make hundreds of
+labels a class SetFit has its default settings (one epoch over all pairs). Where ours is told what labels mean, by three
+prompts each, SetFit has the same words as further examples. All training labels make hundreds of
 thousands of pairs, days of work on these cores: there it gets `max_steps`, its own way to limit them.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,10 @@ from postscope.indexing.heads.training import judge, train
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vectors
 from tests.benchmarks import data
+from tests.benchmarks.bench_zero_shot import PROMPTS
 
 SHOTS = 16
 ENCODERS = ("bundled", "bundled-en")
-SEEDS = (1, 2, 3)
 
 
 class Tweets:
@@ -53,16 +55,28 @@ class Tweets:
         ]
         return np.sort(np.concatenate(chosen))
 
+    def with_prompts(self, name: str, rows: Indices) -> tuple[Tweets, Indices]:
+        """The tweets and the words for their labels as more of them; and the places of ``rows`` and of these."""
+        words = [(prompt, n) for n, label in enumerate(self.labels) for prompt in PROMPTS[name][label]]
+        more = copy(self)
+        more.texts = self.texts + [prompt for prompt, _ in words]
+        more.targets = np.concatenate([self.targets, [n for _, n in words]])
+        return more, np.concatenate([rows, np.arange(len(self.texts), len(more.texts))])
 
-def encoded(name: str, tweets: Tweets) -> tuple[Vectors, LabelNames]:
-    """Centred unit vectors of the tweets and of the names of their labels, as training makes them."""
+
+def encoded(name: str, tweets: Tweets, prompts: dict[str, list[str]]) -> tuple[Vectors, LabelNames, LabelNames]:
+    """Centred unit vectors of the tweets, of the names of their labels as training makes them, and of prompts."""
     encoder = open_bundled(name, Path(tempfile.gettempdir()) / "postscope-bench-models", 2)
     raw = raw_vectors(encoder, tweets.texts)
     centre = raw[tweets.train].mean(axis=0)
-    prompts = [[normalise(prompt) for prompt in default_prompts(label, "")] for label in tweets.labels]
-    names = np.stack([(encoder.encode_texts(words) - centre).sum(axis=0) for words in prompts])
-    units = unit(names)
-    return unit(raw - centre), LabelNames(tweets.labels, units, units)
+
+    def named(words: dict[str, list[str]]) -> LabelNames:
+        sums = [(encoder.encode_texts([*map(normalise, words[label])]) - centre).sum(axis=0) for label in tweets.labels]
+        units = unit(np.stack(sums))
+        return LabelNames(tweets.labels, units, units)
+
+    names = named({label: [*default_prompts(label, "")] for label in tweets.labels})
+    return unit(raw - centre), names, named(prompts)
 
 
 def unit(rows: Vectors) -> Vectors:
@@ -167,22 +181,26 @@ def main() -> None:
     data.needed("tweeteval_emotion.jsonl.gz", "tweeteval_offensive.jsonl.gz")
     parser = argparse.ArgumentParser()
     parser.add_argument("--without-setfit", action="store_true")
-    parser.add_argument("--setfit-seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--setfit-draws", type=int, default=3)
     parser.add_argument("--setfit-steps", type=int, default=150, help="with all labels")
     asked = parser.parse_args()
     for name in ("emotion", "offensive"):
         tweets = Tweets(name)
-        samples = [tweets.few(seed) for seed in SEEDS]
+        samples = [tweets.few(seed) for seed in range(1, asked.draws + 1)]
         for encoder in ENCODERS:
-            vectors, names = encoded(encoder, tweets)
+            vectors, names, prompted = encoded(encoder, tweets, PROMPTS[name])
             line(name, f"{encoder}, names alone", [zero_shot(tweets, vectors, names)])
             line(name, f"{encoder}, 16 a class", [ours(tweets, vectors, names, rows) for rows in samples])
+            line(name, f"{encoder}, 16, prompts", [ours(tweets, vectors, prompted, rows) for rows in samples])
             line(name, f"{encoder}, all", [ours(tweets, vectors, names, tweets.train)])
         line(name, "TF-IDF, 16 a class", [tf_idf(tweets, rows) for rows in samples])
         line(name, "TF-IDF, all", [tf_idf(tweets, tweets.train)])
         if not asked.without_setfit:
-            pairs = zip(samples[: asked.setfit_seeds], SEEDS, strict=False)
-            line(name, "SetFit, 16 a class", [set_fit(tweets, rows, seed=seed) for rows, seed in pairs])
+            few = samples[: asked.setfit_draws]
+            line(name, "SetFit, 16 a class", [set_fit(tweets, rows, seed=n) for n, rows in enumerate(few, 1)])
+            told = [tweets.with_prompts(name, rows) for rows in few]
+            line(name, "SetFit, 16, prompts", [set_fit(*found, seed=n) for n, found in enumerate(told, 1)])
             steps = asked.setfit_steps
             line(name, f"SetFit, all, {steps} steps", [set_fit(tweets, tweets.train, seed=1, max_steps=steps)])
 
