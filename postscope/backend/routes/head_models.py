@@ -175,12 +175,12 @@ class DriftOut(BaseModel):
     """How far what was seen then is from what was learned from; index of 0.1: some change, 0.25: much."""
 
     at: datetime
-    posts: int = Field(description="of the newest 2,000 that it scored, those that it was not taught", examples=[640])
-    embedding: float | None = Field(description="null while posts are fewer than 200", examples=[0.07])
-    score: float | None = Field(description="null where embedding is", examples=[0.11])
+    posts: int = Field(description="of the newest 2,000 that it scored, those that it was not taught", examples=[120])
+    embedding: float | None = Field(description="null while posts are fewer than 200", examples=[None, 0.07])
+    score: float | None = Field(description="null where embedding is", examples=[None, 0.11])
     judged: int = Field(description="labels that were shown and that people confirmed or corrected", examples=[48])
     precision: float | None = Field(
-        description="share of judged that was right; null of fewer than 30", examples=[0.85]
+        description="share of judged that was right; null of fewer than 30", examples=[0.55]
     )
     drifted: bool = Field(description="whether embedding or score is further off than chance explains")
 
