@@ -59,9 +59,13 @@ def _key(post: PostIn) -> Key:
     return post.source, post.external_id
 
 
-def _record(post: PostIn, author_key: bytes) -> Record:
+def _new_id() -> uuid.UUID:
+    return uuid.UUID(int=uuid_utils.uuid7().int)
+
+
+def _record(post: PostIn, id: uuid.UUID, author_key: bytes) -> Record:
     return {
-        "id": uuid.UUID(int=uuid_utils.uuid7().int),
+        "id": id,
         "source": post.source,
         "external_id": post.external_id,
         "author_hash": author_hash(author_key, post.author) if post.author else None,
@@ -90,20 +94,20 @@ def _copied(
 ) -> list[Written] | None:
     """Write new posts, and ask for their indexing; None, and nothing is written, if one was there after all."""
     now = given["now"].isoformat()
-    written = []
     try:
         with session.begin_nested():
             driver: Any = session.connection().connection.driver_connection
-            with driver.cursor() as cursor, cursor.copy(_COPY) as rows:
-                for post in posts:  # records are made while the database writes those before
-                    record = _record(post, author_key)
-                    rows.write_row(_row(record, now))
-                    written.append(Written(post, record["id"], "accepted", bool(post.media)))
-            ids = ",".join([row.id.hex for row in written])
-            session.execute(_ASK, {"ids": f"{{{ids}}}", **given})
+            with driver.cursor() as cursor:
+                ids = [_new_id() for _ in posts]
+                with driver.pipeline():  # the database asks for the work while the records are made
+                    cursor.execute(_ASK, {"ids": f"{{{','.join([id.hex for id in ids])}}}", **given})
+                    records = [_record(post, id, author_key) for post, id in zip(posts, ids, strict=True)]
+                with cursor.copy(_COPY) as rows:
+                    for record in records:
+                        rows.write_row(_row(record, now))
     except psycopg.errors.UniqueViolation:  # somebody else committed it a moment ago
         return None
-    return written
+    return [Written(post, id, "accepted", bool(post.media)) for post, id in zip(posts, ids, strict=True)]
 
 
 def _row(record: Record, now: str) -> tuple[str | list[str] | None, ...]:
@@ -127,7 +131,7 @@ def _row(record: Record, now: str) -> tuple[str | list[str] | None, ...]:
 
 
 def _upserted(session: Session, posts: Sequence[PostIn], author_key: bytes, given: Mapping[str, Any]) -> list[Written]:
-    records = [_record(post, author_key) for post in posts]
+    records = [_record(post, _new_id(), author_key) for post in posts]
     found = session.execute(_UPSERT, {"records": orjson.dumps(records).decode(), **given})
     known = {(row.source, row.external_id): row for row in found}
     unseen = _ids(session, [key for key, row in known.items() if row.id is None])
@@ -161,12 +165,10 @@ _COPY = """
     COPY posts (id, source, external_id, author_hash, created_at, text, language, tags, metrics, metadata,
         record_hash, content_hash, received_at, updated_at) FROM STDIN
 """
-_ASK = text(
-    """
+_ASK = """
     INSERT INTO work (post_id, stage, run_after, created_at, request_id)
-    SELECT unnest(CAST(:ids AS uuid[])), :stage, :now, :now, :request_id
-    """
-)
+    SELECT unnest(CAST(%(ids)s AS uuid[])), %(stage)s, %(now)s, %(now)s, %(request_id)s
+"""
 
 # A post that is the same as before is not written at all; to tell it from one that was changed, the rows as they were
 # are read in the same snapshot. New posts have the id that they were given: only the others are told of. Nobody can
