@@ -2,7 +2,8 @@
 speed; then the memory of the process over many requests: ``python -m tests.benchmarks.bench_search [POSTS [QUERIES
 [REQUESTS]]]``.
 
-The vectors are drawn at random: the store scans them all alike.
+The vectors are those of the sample's texts, each moved a little in a direction drawn at random: many posts
+of one meaning, as when a story is everywhere, so that searches find by meaning as well as by words.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
 from postscope.cli.serving import keep_for_good, working
 from postscope.indexing.stores.base import DenseQuery, SparseQuery
-from postscope.indexing.types import Point
+from postscope.indexing.types import Point, Vectors
 from postscope.sample import read_queries
-from tests.benchmarks.rig import execute, posts_of, sample_texts, system
+from tests.benchmarks.rig import execute, originals, posts_of, sample_texts, system
 
 BATCH = 1_000
 DEPTH = 100
@@ -103,15 +104,16 @@ def ingest(runtime: Runtime) -> Iterator[None]:
 
 
 def fill(runtime: Runtime, count: int) -> None:
-    """Posts in the database and random unit vectors in the store."""
+    """Posts in the database and vectors in the store."""
     random = np.random.default_rng(7)
     rows = posts_of(sample_texts(count))
+    meant = runtime.calibration.centre_texts(runtime.encoder.encode_texts(originals()))
     for at in range(0, count, BATCH):
         part = rows[at : at + BATCH]
         with runtime.database.session() as session:
             verdicts = runtime.posts.create(session, part, now=runtime.clock())
-        vectors = random.standard_normal((len(part), runtime.encoder.space.dim)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        steps = unit(random.standard_normal((len(part), runtime.encoder.space.dim)).astype(np.float32))
+        vectors = unit(meant[np.arange(at, at + len(part)) % len(meant)] + MOVED * steps)
         points = [
             Point(
                 id=UUID(str(verdict.id)),
@@ -124,6 +126,11 @@ def fill(runtime: Runtime, count: int) -> None:
         runtime.store.upsert(runtime.live.collection, points)
     execute(runtime, "DELETE FROM work")
     execute(runtime, "ANALYZE")
+
+
+def unit(rows: Vectors) -> Vectors:
+    """Rows of length one."""
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def ask(runtime: Runtime, words: str) -> None:
