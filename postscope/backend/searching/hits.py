@@ -45,9 +45,12 @@ def explain(runtime: Runtime, question: Question, found: Sequence[tuple[Ranked, 
     by_image = [hit.id for hit, _ in found if any(item.part == "media" for item in hit.evidence)]
     stored = runtime.store.retrieve(question.collection, by_image) if by_image else []
     images = {point.id: point.multi["media"] for point in stored if "media" in point.multi}
-    with runtime.database.session() as session:
-        details = load_details(session, [loaded for _, loaded in found])
-        copies = sizes_of(session, [hit.id for hit, _ in found]) if question.request.collapse else {}
+    details: dict[UUID, Details] = {}
+    copies = {}
+    if question.request.collapse or any(loaded.media for _, loaded in found):  # of a page of texts nothing is asked
+        with runtime.database.statements() as session:
+            details = load_details(session, [loaded for _, loaded in found])
+            copies = sizes_of(session, [hit.id for hit, _ in found]) if question.request.collapse else {}
     witness = Witness(runtime, partial(_encode, runtime))
     hits = [
         _hit(witness, question, hit, loaded, details.get(hit.id, Details()), images.get(hit.id))
