@@ -54,8 +54,9 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         each_alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._each_alone = sessionmaker(each_alone, expire_on_commit=False)
-        event.listen(self._sessions, "after_commit", _run_after_commit)
-        event.listen(self._sessions, "after_rollback", lambda session: session.info.pop(_AFTER_COMMIT, None))
+        for sessions in (self._sessions, self._each_alone):
+            event.listen(sessions, "after_commit", _run_after_commit)
+            event.listen(sessions, "after_rollback", lambda session: session.info.pop(_AFTER_COMMIT, None))
 
     @contextmanager
     def session(self) -> Iterator[Session]:

@@ -82,11 +82,11 @@ def _record(post: PostIn, id: uuid.UUID, author_key: bytes) -> Record:
 
 def _any_known(session: Session, posts: Sequence[PostIn]) -> bool:
     """Whether one of these identities may be in the table already; sure when there is one source."""
-    sources = {post.source for post in posts}
-    names = {"sources": sorted(sources), "external_ids": [post.external_id for post in posts]}
-    return (
-        session.execute(_KNOWN, {name: orjson.dumps(some).decode() for name, some in names.items()}).first() is not None
-    )
+    names = {
+        "sources": orjson.dumps(sorted({post.source for post in posts})).decode(),
+        "external_ids": orjson.dumps([post.external_id for post in posts]).decode(),
+    }
+    return session.execute(_KNOWN, names).first() is not None
 
 
 def _copied(

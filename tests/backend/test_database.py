@@ -9,7 +9,7 @@ from sqlalchemy import cast, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from postscope.backend import database as module
-from postscope.backend.database import Database
+from postscope.backend.database import Database, after_commit
 
 
 @pytest.fixture
@@ -48,3 +48,29 @@ def test_one_that_was_used_a_moment_ago_is_used_again(database: Database) -> Non
 def test_json_is_kept_as_it_is(database: Database, value: object) -> None:
     with database.session() as session:
         assert session.scalar(select(cast(literal(value, JSONB), JSONB))) == value
+
+
+def test_statements_stand_alone_and_a_session_after_them_is_whole_again(database: Database) -> None:
+    with database.session() as session:
+        session.execute(text("CREATE TABLE kept (word text)"))
+    with pytest.raises(RuntimeError), database.statements() as session:
+        session.execute(text("INSERT INTO kept VALUES ('alone')"))
+        raise RuntimeError
+    with pytest.raises(RuntimeError), database.session() as session:
+        session.execute(text("INSERT INTO kept VALUES ('together')"))
+        raise RuntimeError
+    with database.session() as session:
+        assert session.scalars(text("SELECT word FROM kept")).all() == ["alone"]
+        session.execute(text("DROP TABLE kept"))
+
+
+@pytest.mark.parametrize("kind", ["session", "statements"])
+def test_what_waits_for_the_commit_is_done_then_and_only_then(database: Database, kind: str) -> None:
+    done: list[str] = []
+    with getattr(database, kind)() as session:
+        after_commit(session, lambda: done.append("yes"))
+        assert not done
+    with pytest.raises(RuntimeError), getattr(database, kind)() as session:
+        after_commit(session, lambda: done.append("no"))
+        raise RuntimeError
+    assert done == ["yes"]
