@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.orm import Session
 
 from postscope.backend.heads import definitions, judging, reading, registry
+from postscope.backend.heads.waiting import waits
 from postscope.backend.settings import load_settings
+from postscope.backend.tables import Head, HeadVersion
+from postscope.backend.tagging.going_live import live_space
 from postscope.cli import process, runs
 from postscope.workers.head_training import KIND
 from postscope.workers.head_upkeep import READERS
@@ -23,7 +28,8 @@ out = Console()
 def list_heads() -> None:
     """All heads and their versions in use."""
     with process.opened(load_settings()) as runtime, runtime.database.session() as session:
-        table = Table("head", "task", "versions", "live", "shadow", "objective", "served")
+        table = Table("head", "task", "versions", "live", "shadow", "objective", "served", "waits")
+        space = live_space(session)
         for head in definitions.every(session):
             versions = registry.versions(session, head)
             live = next((version for version in versions if version.state == "live"), None)
@@ -37,6 +43,7 @@ def list_heads() -> None:
                 str(trial.number) if trial else "-",
                 objective,
                 str(live.served) if live else "-",
+                _waits(session, head, live, space, runtime.clock()),
             )
     out.print(table)
 
@@ -75,3 +82,10 @@ def rollback(name: str) -> None:
         version = registry.rollback(session, head, space=space, actor=runs.OPERATOR.name, now=runtime.clock())
         number = version.number
     out.print(f"version {number} of {name} is live")
+
+
+def _waits(session: Session, head: Head, live: HeadVersion | None, space: str | None, now: datetime) -> str:
+    if live is None or space is None:
+        return "-"
+    wait = waits(session, head, stale=live.space_id != space, space=space, now=now)
+    return f"{wait.because} ({wait.cause}), until {wait.until:%Y-%m-%d %H:%M}" if wait else "-"

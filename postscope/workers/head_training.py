@@ -15,8 +15,9 @@ from postscope import __version__
 from postscope.backend import audit
 from postscope.backend.errors import Conflict
 from postscope.backend.heads import comparing, definitions, registry, tracking
-from postscope.backend.heads.learning import Lesson, lesson
+from postscope.backend.heads.learning import Lesson, fingerprint, lesson
 from postscope.backend.heads.naming import label_names
+from postscope.backend.heads.waiting import TRAIN
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadVersion, Post
 from postscope.indexing.heads.drift import Reference
@@ -24,7 +25,7 @@ from postscope.indexing.heads.estimators import Task
 from postscope.indexing.heads.training import TooFewLabels, Trained, train
 from postscope.workers.run_context import RunContext
 
-KIND = "heads.train"
+KIND = TRAIN
 SEED = 1
 
 
@@ -37,15 +38,19 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         head: name.
         cause: ``asked``, ``schedule``, ``drift`` or ``space``.
         promote: whether it goes live by itself where it is better than the live one.
+        space: that was live when it was asked for because of it.
     """
     name, cause = str(context.params["head"]), str(context.params["cause"])
     context.report(0, None, "gathering what there is to learn from")
     with runtime.database.session() as session:
         head = definitions.get_or_create(session, name, actor=context.actor, now=runtime.clock())
+    timely = cause in ("schedule", "drift")
+    before = fingerprint(runtime, head) if timely else None  # what changes while it is gathered is looked at again
     found = lesson(runtime, head)
     space = runtime.live.encoder.space.id
-    if cause in ("schedule", "drift") and (same := _same_lesson(runtime, head, found, space)) is not None:
-        return _told(head, same.number, same.report, found, live=same.state == "live") | {"unchanged": True}
+    if timely and (same := _same_lesson(runtime, head, found, space)) is not None:
+        told = _told(head, same.number, same.report, found, live=same.state == "live")
+        return told | {"unchanged": True, "learned_from": before}
     task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
     names = label_names(runtime, head, found.labels, len(found.ids))
     try:

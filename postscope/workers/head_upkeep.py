@@ -14,22 +14,16 @@ from postscope.backend.errors import Conflict
 from postscope.backend.heads import registry
 from postscope.backend.heads.definitions import every
 from postscope.backend.heads.drift import Measured, measure_drift
+from postscope.backend.heads.learning import fingerprint
+from postscope.backend.heads.waiting import PATIENCE, TRAIN, Wait, waits
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadVersion, Run
-from postscope.workers.head_training import KIND as TRAIN
+from postscope.backend.tagging.going_live import live_space
 from postscope.workers.run_context import RunContext
 
 KIND = "heads.watch"
 READERS = (Role.ANALYST, Role.PRODUCT)
 ACTOR = "upkeep"
-PATIENCE = timedelta(hours=20)
-"""A head that was trained a shorter while ago is not trained again after drift: what did not help then does not help
-now. A schedule is what somebody asked for, and holds whatever it is."""
-PAUSE = timedelta(days=1)
-"""After a training by time or after drift that failed, unless the schedule is shorter: what it lacked, such as labels
-in the window, is rarely there at the next look."""
-PAUSED = ("schedule", "drift")
-"""Causes that can wait. What a person asks for does not, nor a head that cannot read the vectors that are live."""
 
 
 def start_watch(runtime: Runtime, session: Session) -> None:
@@ -40,6 +34,17 @@ def start_watch(runtime: Runtime, session: Session) -> None:
     last = session.scalar(select(Run.created_at).where(Run.kind == KIND).order_by(Run.created_at.desc()).limit(1))
     if last is None or now - last >= timedelta(hours=runtime.settings.heads.watch_hours):
         _ask(session, KIND, {}, KIND, now=now)
+
+
+def train_stale(runtime: Runtime, session: Session) -> None:
+    """Ask for a training of each head whose live version reads vectors of a space that is not live any more."""
+    space = live_space(session)
+    if space is None:
+        return
+    query = select(Head).join(HeadVersion).where(HeadVersion.state == "live", HeadVersion.space_id != space)
+    for head in session.scalars(query.order_by(Head.name)):
+        if waits(session, head, stale=True, space=space, now=runtime.clock()) is None:
+            _train(session, head, "space", now=runtime.clock(), space=space)
 
 
 def watch_heads(runtime: Runtime, context: RunContext) -> dict[str, Any]:
@@ -53,10 +58,12 @@ def watch_heads(runtime: Runtime, context: RunContext) -> dict[str, Any]:
             continue
         cause, measured = _cause(runtime, head, version)
         looked[head.name] = _told(measured) | {"trained_again_for": cause}
-        if cause in PAUSED and (until := _pause(runtime, head)) is not None:
-            looked[head.name] |= {"trained_again_for": None, "failed_waits_until": until}
-        elif cause is not None:
-            _train(runtime, head, cause)
+        if cause is not None and (wait := _held(runtime, head, cause)) is not None:
+            until = wait.until.astimezone(UTC).isoformat()
+            looked[head.name] |= {"trained_again_for": None, "waits_for": cause, f"{wait.because}_waits_until": until}
+        elif cause in ("schedule", "drift"):  # for a new space the sweep asks, which does not wait for a look
+            with runtime.database.session() as session:
+                _train(session, head, cause, now=runtime.clock())
     return {"heads": looked}
 
 
@@ -77,32 +84,19 @@ def _cause(runtime: Runtime, head: Head, version: HeadVersion) -> tuple[str | No
     return ("drift" if measured is not None and (measured.drifted or doubted) else None), measured
 
 
-def _pause(runtime: Runtime, head: Head) -> str | None:
-    """Until when it waits because its last training that nobody asked for failed; None where it need not."""
-    query = (
-        select(Run.finished_at)
-        .where(
-            Run.kind == TRAIN,
-            Run.state == "failed",
-            Run.params["head"].as_string() == head.name,
-            Run.params["cause"].as_string().in_(PAUSED),
-            Run.finished_at.is_not(None),
-        )
-        .order_by(Run.finished_at.desc())
-        .limit(1)
-    )
+def _held(runtime: Runtime, head: Head, cause: str) -> Wait | None:
+    """Why it waits, if it does."""
+    space = runtime.live.encoder.space.id
     with runtime.database.session() as session:
-        failed = session.scalar(query)
-    if failed is None:
+        wait = waits(session, head, stale=cause == "space", space=space, now=runtime.clock())
+    if wait is not None and wait.because == "unchanged" and wait.learned_from != fingerprint(runtime, head):
         return None
-    until = failed + (PAUSE if head.retrain_days is None else min(PAUSE, timedelta(days=head.retrain_days)))
-    return until.astimezone(UTC).isoformat() if runtime.clock() < until else None
+    return wait
 
 
-def _train(runtime: Runtime, head: Head, cause: str) -> None:
-    with runtime.database.session() as session:
-        params = {"head": head.name, "cause": cause, "promote": True}
-        _ask(session, TRAIN, params, f"{TRAIN}:{head.name}", now=runtime.clock())
+def _train(session: Session, head: Head, cause: str, *, now: datetime, **more: str) -> None:
+    params = {"head": head.name, "cause": cause, "promote": True, **more}
+    _ask(session, TRAIN, params, f"{TRAIN}:{head.name}", now=now)
 
 
 def _ask(session: Session, kind: str, params: dict[str, Any], exclusive: str, *, now: datetime) -> None:

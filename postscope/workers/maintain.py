@@ -14,7 +14,7 @@ from postscope.backend.loose_blobs import forget_loose, loosen_blobs
 from postscope.backend.runtime import Runtime
 from postscope.backend.topics import telling
 from postscope.backend.work import Stage
-from postscope.workers.head_upkeep import start_watch
+from postscope.workers.head_upkeep import start_watch, train_stale
 from postscope.workers.tag_upkeep import start_again
 from postscope.workers.trend_sweep import start_sweep
 
@@ -33,6 +33,7 @@ def sweep(runtime: Runtime) -> None:
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
         start_watch(runtime, session)
+        train_stale(runtime, session)
         start_again(runtime, session)
         vectors.start(session, now=now)
         if check_again(session, now=now):

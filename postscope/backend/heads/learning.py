@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Uuid, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from postscope.backend.errors import Conflict
@@ -60,13 +61,8 @@ def lesson(runtime: Runtime, head: Head) -> Lesson:
     Raises:
         Conflict: ``no_labels``: there is nothing.
     """
-    since = None if head.window_days is None else runtime.clock() - timedelta(days=head.window_days)
     with runtime.database.session() as session:
-        if head.target == "engagement":
-            words = _engagement(session, runtime.clock(), since)
-            labels = [""]
-        else:
-            words, labels = _judged(session, head, since)
+        words, labels = _words(session, head, runtime.clock())
     ids, posts = load_features(runtime, list(words), head.fields)
     if not ids:
         raise Conflict(f"the head {head.name!r} has nothing to learn from yet", code="no_labels")
@@ -78,7 +74,29 @@ def lesson(runtime: Runtime, head: Head) -> Lesson:
     return Lesson(ids, posts, targets, labels, digest.digest(), left_out)
 
 
+def fingerprint(runtime: Runtime, head: Head) -> str:
+    """A digest of what there is to learn from now, in which no vector is read: it changes where posts come or go, are
+    edited, or are judged otherwise. That a post was indexed meanwhile does not change it.
+    """
+    with runtime.database.session() as session:
+        words, _ = _words(session, head, runtime.clock())
+        ids = sorted(words)
+        edited = session.scalar(select(func.max(Post.updated_at)).where(Post.id == any_(literal(ids, ARRAY(Uuid)))))
+    digest = hashlib.sha256(repr(edited).encode())
+    for post_id in ids:
+        digest.update(post_id.bytes + repr(sorted(words[post_id].items())).encode())
+    return digest.hexdigest()
+
+
 _Words = dict[uuid.UUID, dict[str, float]]
+
+
+def _words(session: Session, head: Head, now: datetime) -> tuple[_Words, list[str]]:
+    """What was said of each post that is in the window, and the labels that it can learn."""
+    since = None if head.window_days is None else now - timedelta(days=head.window_days)
+    if head.target == "engagement":
+        return _engagement(session, now, since), [""]
+    return _judged(session, head, since)
 
 
 def _judged(session: Session, head: Head, since: datetime | None) -> tuple[_Words, list[str]]:

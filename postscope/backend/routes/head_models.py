@@ -51,6 +51,18 @@ class ScheduleIn(_Model):
         return self
 
 
+class WaitOut(BaseModel):
+    """Why a head that is due is not trained again by itself yet. What a person asks for is run at once."""
+
+    cause: Literal["schedule", "drift", "space"] = Field(description="what the last such training was for")
+    because: Literal["failed", "cancelled", "unchanged"] = Field(
+        description="how it ended; unchanged: nothing new to learn, and it is tried again as soon as there is"
+    )
+    until: datetime
+    reason: str | None = Field(examples=["the head 'complaints' has nothing to learn from yet"])
+    run_id: UUID
+
+
 class HeadOut(BaseModel):
     """A head and its versions in use."""
 
@@ -65,6 +77,7 @@ class HeadOut(BaseModel):
     live: int | None = Field(description="number of the live version")
     shadow: int | None
     stale: bool = Field(description="the live version belongs to a space that is not live: it is trained again")
+    waits: WaitOut | None = Field(description="what holds back trainings by time, after drift and for a new space")
 
 
 class HeadList(BaseModel):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy.orm import Session
 
 from postscope.backend import runs
 from postscope.backend.auth import Caller, Role, require
@@ -14,6 +15,7 @@ from postscope.backend.errors import Conflict
 from postscope.backend.heads import comparing, definitions, drift, judging, registry
 from postscope.backend.heads.definitions import Definition
 from postscope.backend.heads.predicting import PredictRequest, predict
+from postscope.backend.heads.waiting import TRAIN, waits
 from postscope.backend.routes.head_models import (
     ComparisonOut,
     DriftList,
@@ -29,9 +31,11 @@ from postscope.backend.routes.head_models import (
     TrainIn,
     VersionList,
     VersionOut,
+    WaitOut,
 )
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
+from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadVersion
 
 router = APIRouter(prefix="/v1/heads", tags=["heads"])
@@ -54,21 +58,15 @@ def create_head(request: Request, caller: Writer, body: HeadIn) -> HeadOut:
         head = definitions.create(
             session, body.name, wanted, label_set=body.label_set, actor=caller.name, now=runtime.clock()
         )
-        return _out(head, None, None, "")
+        return _out(session, runtime, head)
 
 
 @router.get("", summary="List heads")
 def list_heads(request: Request, _: Reader) -> HeadList:
     """All heads with their versions in use."""
     runtime = runtime_of(request)
-    space = runtime.live.encoder.space.id
     with runtime.database.session() as session:
-        return HeadList(
-            heads=[
-                _out(head, registry.in_state(session, head, "live"), registry.in_state(session, head, "shadow"), space)
-                for head in definitions.every(session)
-            ]
-        )
+        return HeadList(heads=[_out(session, runtime, head) for head in definitions.every(session)])
 
 
 @router.get("/{name}", summary="One head and its versions")
@@ -83,12 +81,11 @@ def read_versions(name: str, request: Request, _: Reader) -> VersionList:
 def reschedule(name: str, request: Request, caller: Writer, body: ScheduleIn) -> HeadOut:
     """By time, and over a window that moves with it. A built-in head is made if it is not there yet."""
     runtime = runtime_of(request)
-    space = runtime.live.encoder.space.id
     with runtime.database.session() as session:
         head = definitions.reschedule(
             session, name, body.model_dump(exclude_unset=True), actor=caller.name, now=runtime.clock()
         )
-        return _out(head, registry.in_state(session, head, "live"), registry.in_state(session, head, "shadow"), space)
+        return _out(session, runtime, head)
 
 
 @router.post("/{name}/judgements", summary="Tell a head what is right")
@@ -116,12 +113,12 @@ def train(name: str, request: Request, caller: Writer, body: TrainIn | None = No
         head = definitions.get_or_create(session, name, actor=caller.name, now=runtime.clock())
         run = runs.start(
             session,
-            "heads.train",
+            TRAIN,
             {"head": head.name, "cause": "asked", "promote": body.promote if body else True},
             actor=caller.name,
             readers=READERS,
             now=runtime.clock(),
-            exclusive=f"heads.train:{head.name}",
+            exclusive=f"{TRAIN}:{head.name}",
         )
         return RunOut.of(run)
 
@@ -200,13 +197,18 @@ def read_drift(name: str, request: Request, _: Reader, days: Annotated[int, Quer
         return DriftList(measurements=[DriftOut.model_validate(row, from_attributes=True) for row in found])
 
 
-def _out(head: Head, live: HeadVersion | None, trial: HeadVersion | None, space: str) -> HeadOut:
+def _out(session: Session, runtime: Runtime, head: Head) -> HeadOut:
+    space, now = runtime.live.encoder.space.id, runtime.clock()
+    live, trial = registry.in_state(session, head, "live"), registry.in_state(session, head, "shadow")
+    stale = live is not None and live.space_id != space
+    wait = waits(session, head, stale=stale, space=space, now=now) if live is not None else None
     known = {name: getattr(head, name) for name in HeadOut.model_fields if hasattr(head, name)}
     return HeadOut.model_validate(
         known
         | {
             "live": live.number if live else None,
             "shadow": trial.number if trial else None,
-            "stale": live is not None and live.space_id != space,
+            "stale": stale,
+            "waits": None if wait is None else WaitOut.model_validate(wait, from_attributes=True),
         }
     )
