@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -28,6 +29,8 @@ from postscope.indexing.normalise import storable
 
 MAX_TEXT = 100_000
 MAX_METADATA_BYTES = 16_384
+MAX_METADATA_DEPTH = 32
+"""Lists and objects within one another. The vector engine cannot read back what it took at a hundred and more."""
 
 
 def _storable(value: Any) -> Any:
@@ -37,7 +40,10 @@ def _storable(value: Any) -> Any:
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("must carry a time zone, such as 2026-03-02T09:30:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999, in UTC too") from None
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -49,9 +55,30 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"must be plain JSON: {error}") from None
     if len(encoded) > MAX_METADATA_BYTES:
         raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
-    if b"\\u0000" in encoded:
-        raise ValueError("must not contain NUL characters")
+    # Looked through only where what was written shows that something may be wrong: most metadata are flat.
+    nested = encoded.count(b"{") + encoded.count(b"[") > MAX_METADATA_DEPTH
+    if (nested or b"\\u0000" in encoded or b"null" in encoded) and (reason := _unstorable(value, 1)):
+        raise ValueError(reason)
     return value
+
+
+def _unstorable(value: Any, depth: int) -> str | None:
+    """Why this cannot be kept as it is; None where it can."""
+    match value:
+        case float():
+            # In JSON there is no such number, and what there is in its place is null.
+            return None if math.isfinite(value) else "must not contain NaN or Infinity, or a number that is too large"
+        case str():
+            return "must not contain NUL characters" if "\x00" in value else None
+        case dict():
+            inner: Iterable[Any] = (*value, *value.values())
+        case list():
+            inner = value
+        case _:
+            return None
+    if depth > MAX_METADATA_DEPTH:
+        return f"must not be nested more than {MAX_METADATA_DEPTH} deep"
+    return next((reason for item in inner if (reason := _unstorable(item, depth + 1))), None)
 
 
 # The limits come first, so that they are checked where the string is, and not by a call of their own.

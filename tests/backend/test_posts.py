@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from postscope.backend.auth import Role
 from postscope.backend.database import Database
-from postscope.backend.post_schema import author_hash
+from postscope.backend.post_schema import MAX_METADATA_DEPTH, author_hash
 from tests.conftest import ApiKeyMaker, bearer
 
 
@@ -88,6 +88,58 @@ def test_each_field_says_what_is_wrong(api: Api, field: str, value: Any) -> None
     answer = api.post(post(**{field: value}))
     assert statuses(answer) == ["rejected"]
     assert answer["posts"][0]["errors"][0]["field"].split(".")[0] == field
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_time_at_the_end_of_the_calendar_is_rejected_alone(api: Api, when: str) -> None:
+    answer = api.post(post(created_at=when), post(external_id="2"))
+    assert statuses(answer) == ["rejected", "accepted"]
+    assert answer["posts"][0]["errors"] == [
+        {"field": "created_at", "reason": "must lie in the years 1 to 9999, in UTC too"}
+    ]
+
+
+def nested(depth: int, kind: type = list) -> Any:
+    value: Any = "bottom"
+    for _ in range(depth):
+        value = [value] if kind is list else {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ('{"a": 1e400}', "Infinity"),
+        ('{"a": [{"b": NaN}]}', "NaN"),
+        ('{"a": -Infinity, "b": 1}', "Infinity"),
+        (json.dumps({"a": nested(MAX_METADATA_DEPTH)}), "deep"),
+        (json.dumps({"a": nested(200, dict)}), "deep"),
+        ('{"a": ["b\\u0000c"]}', "NUL"),
+        ('{"a": {"b\\u0000c": 1}}', "NUL"),
+    ],
+)
+def test_metadata_that_cannot_be_kept_as_they_are_are_rejected_alone(api: Api, metadata: str, reason: str) -> None:
+    body = json.dumps({"posts": [post(metadata="here"), post(external_id="2")]}).replace('"here"', metadata)
+    answer = api.client.post("/v1/posts", content=body, headers=api.headers | {"Content-Type": "application/json"})
+    assert statuses(answer.json()) == ["rejected", "accepted"]
+    (problem,) = answer.json()["posts"][0]["errors"]
+    assert problem["field"] == "metadata"
+    assert reason in problem["reason"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": None, "b": [None, 1.5, {"c": []}]},
+        {"a": nested(MAX_METADATA_DEPTH - 1)},
+        {"a": nested(MAX_METADATA_DEPTH - 1, dict)},
+        {"a": "no NUL, but how one is written: \\u0000", "b": [["null"]] * 40},
+    ],
+)
+def test_metadata_come_back_as_they_were(api: Api, metadata: dict[str, Any]) -> None:
+    answer = api.post(post(metadata=metadata))
+    assert statuses(answer) == ["accepted"]
+    assert api.get(f"/v1/posts/{answer['posts'][0]['id']}").json()["metadata"] == metadata
 
 
 def test_a_wrong_field_may_have_any_name(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from postscope.indexing.stores.base import (
     VectorStore,
     WrongDimension,
 )
+from postscope.indexing.stores.layout import MAX_PAYLOAD_DEPTH
 from postscope.indexing.stores.qdrant import QdrantStore
-from postscope.indexing.types import Filter, InRange, SparseVector
+from postscope.indexing.types import AnyOf, Filter, InRange, SparseVector
 from tests.contracts.stores import (
     DIM,
     FIELDS,
@@ -253,6 +255,27 @@ def test_set_payload_overwrites_the_named_keys(store: VectorStore, posts: str) -
     assert np.allclose(first.dense["text"], unit(1))
     assert store.count(posts) == 2
     assert store.count(posts, filter=Filter(must=(InRange("likes", gte=9),))) == 1
+
+
+def test_a_payload_that_could_not_be_read_back_is_refused(store: VectorStore, posts: str) -> None:
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = [{"in": deep}]
+    store.upsert(posts, [point(1, text=unit(1), payload={"source": "x"})])
+    with pytest.raises(ValueError, match="deep"):
+        store.upsert(posts, [point(2, text=unit(1)), point(3, text=unit(1), payload={"metadata": deep})])
+    with pytest.raises(ValueError, match="deep"):
+        store.set_payload(posts, {uid(1): {"metadata": deep}})
+    assert store.count(posts, filter=Filter(must=(AnyOf("source", ("x",)),))) == 1
+    assert [stored.payload for stored in store.retrieve(posts, [uid(1), uid(2), uid(3)])] == [{"source": "x"}]
+
+
+def test_a_payload_of_the_depth_that_is_allowed_comes_back(store: VectorStore, posts: str) -> None:
+    deep: Any = "bottom"
+    for _ in range(MAX_PAYLOAD_DEPTH - 1):
+        deep = [deep]
+    store.upsert(posts, [point(1, payload={"metadata": deep})])
+    assert store.retrieve(posts, [uid(1)])[0].payload == {"metadata": deep}
 
 
 def test_deleting_a_missing_id_is_silent(store: VectorStore, posts: str) -> None:

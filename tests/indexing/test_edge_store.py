@@ -8,14 +8,17 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from postscope.indexing.stores.base import DenseQuery, StoreBusy, StoreUnavailable
 from postscope.indexing.stores.edge import EdgeStore
 from postscope.indexing.stores.edge_files import copy_sparse
 from postscope.indexing.stores.edge_turns import Turns
+from postscope.indexing.types import AnyOf, Filter
 from tests.contracts.stores import DIM, FIELDS, point, uid, unit
 
 TEXT = DenseQuery(unit(1), "text")
@@ -57,6 +60,21 @@ def test_a_process_killed_while_writing_loses_nothing_acknowledged(tmp_path: Pat
     assert all(s.payload == {"likes": n} and set(s.dense) == {"text"} for n, s in found.items())
     assert store.query("live", TEXT, limit=1)[0].id == uid(1)
     store.upsert("live", [point(1, text=unit(0, 1))])
+    store.close()
+
+
+def test_what_breaks_inside_the_engine_is_an_outage_and_ends_no_thread(tmp_path: Path) -> None:
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = [deep]
+    store = EdgeStore(tmp_path)
+    store.create("posts", DIM, FIELDS)
+    odd = edge.Point(uid(1), {"text": unit(1).tolist()}, {"deep": deep})  # past the check that keeps it out
+    store.collection("posts").write([uid(1)], [edge.UpdateOperation.upsert_points([odd])])
+    with pytest.raises(StoreUnavailable, match="posts"):
+        store.query("posts", TEXT, filter=Filter(must=(AnyOf("elsewhere", ("x",)),)))
+    store.upsert("posts", [point(2, text=unit(1))])
+    assert [match.id for match in store.query("posts", TEXT)] == [uid(1), uid(2)]
     store.close()
 
 

@@ -105,7 +105,8 @@ class VectorStore(Protocol):
 
     Beside the errors below, every method raises ``CollectionMissing`` where there is no such collection,
     ``StoreUnavailable`` where the store does not answer or is closed, and ``ValueError``, naming the
-    argument, for what could never be right: a name, a vector's name or shape, a value that is not finite.
+    argument, for what could never be right: a name, a vector's name or shape, a value that is not finite, a payload
+    that is nested too deep (``layout.MAX_PAYLOAD_DEPTH``).
     """
 
     def create(self, collection: str, dim: int, fields: Mapping[str, FieldKind]) -> None:

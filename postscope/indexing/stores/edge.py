@@ -22,7 +22,7 @@ from postscope.indexing.stores.edge_collection import EdgeCollection
 from postscope.indexing.stores.edge_files import FolderLock, live_collections, read_json, write_json
 from postscope.indexing.stores.edge_read import READ_SLICE, fetcher, pages, retrieve
 from postscope.indexing.stores.filters_edge import to_edge
-from postscope.indexing.stores.layout import check_name, check_points, check_query, slices, unique
+from postscope.indexing.stores.layout import check_name, check_payloads, check_points, check_query, slices, unique
 from postscope.indexing.stores.ordering import best_of_each, engine_threshold, ordered_facets
 from postscope.indexing.types import Filter, Match, Payload, Point
 
@@ -144,6 +144,7 @@ class EdgeStore:
     def set_payload(self, collection: str, payloads: Mapping[UUID, Payload]) -> None:
         """See ``VectorStore``."""
         target = self.collection(collection)
+        check_payloads(payloads)
         for ids in slices([id for id, payload in payloads.items() if payload], WRITE_SLICE):
             # By filter, because by id the engine refuses the whole operation if one point is missing.
             target.write(ids, [_set_payload(id, payloads[id]) for id in ids])

@@ -39,6 +39,12 @@ def translated(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StoreUnavailable(f"collection {name!r}: {error}") from error
+    except BaseException as error:
+        # What breaks inside the engine comes as pyo3's PanicException, a BaseException that has no importable name;
+        # it would end the thread that asked.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise StoreUnavailable(f"collection {name!r}: the engine broke down: {error}") from error
 
 
 class EdgeCollection:

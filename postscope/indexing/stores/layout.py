@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
 
 from postscope.indexing.stores.base import DENSE, MULTI, SPARSE, DenseQuery, Query, WrongDimension
-from postscope.indexing.types import Point, Vector, Vectors
+from postscope.indexing.types import Payload, PayloadValue, Point, Vector, Vectors
 
 HNSW_M = 24
 """Edges a node in the graph. More than the engine's 16: a filter that keeps half of the points cuts half."""
@@ -21,6 +21,9 @@ HNSW_EF = 128
 (``tests/benchmarks/bench_stores.py`` measures it)."""
 FULL_SCAN_KB = 10_000
 """Filters that keep fewer kilobytes of vectors than this are answered by an exact scan of what they keep."""
+MAX_PAYLOAD_DEPTH = 64
+"""Lists and objects within one another. The engine writes deeper ones, but cannot read what lies 128 deep: whatever
+meets such a point then fails, searches too."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -77,12 +80,33 @@ def check_points(points: Sequence[Point], dim: int, collection: str) -> list[Poi
     Raises:
         WrongDimension: a vector is not of ``dim`` dimensions.
         ValueError: a vector's name is unknown, its shape wrong, or it holds a NaN or an infinity (one
-            such vector would spoil the order of every answer it takes part in).
+            such vector would spoil the order of every answer it takes part in); or see ``check_payloads``.
     """
     last = {point.id: point for point in points}
     for point in last.values():
         _check_point(point, dim, collection)
+    check_payloads({point.id: point.payload for point in last.values()})
     return list(last.values())
+
+
+def check_payloads(payloads: Mapping[UUID, Payload]) -> None:
+    """Refuse what could be written but not read again.
+
+    Raises:
+        ValueError: a payload is nested more than ``MAX_PAYLOAD_DEPTH`` deep.
+    """
+    for id, payload in payloads.items():
+        if _deeper(payload, MAX_PAYLOAD_DEPTH):
+            raise ValueError(f"payload of point {id} is nested more than {MAX_PAYLOAD_DEPTH} deep")
+
+
+def _deeper(value: PayloadValue, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if levels == 0:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return any(_deeper(item, levels - 1) for item in inner if isinstance(item, dict | list))
 
 
 def _check_point(point: Point, dim: int, collection: str) -> None:

@@ -17,7 +17,7 @@ from postscope.indexing.stores.base import (
     WrongDimension,
 )
 from postscope.indexing.stores.filters_qdrant import to_qdrant
-from postscope.indexing.stores.layout import check_points, check_query, slices, unique
+from postscope.indexing.stores.layout import check_payloads, check_points, check_query, slices, unique
 from postscope.indexing.stores.ordering import Fetch, best_of_each, engine_threshold, ordered_facets
 from postscope.indexing.stores.qdrant_codec import (
     from_record,
@@ -90,6 +90,7 @@ class QdrantStore(QdrantCollections):
 
     def set_payload(self, collection: str, payloads: Mapping[UUID, Payload]) -> None:
         """See ``VectorStore``."""
+        check_payloads(payloads)
         changed = [(id, payload) for id, payload in payloads.items() if payload]
         with self.call(collection):
             self.ensure_exists(collection)
