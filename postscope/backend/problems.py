@@ -116,12 +116,26 @@ def _on_sandbox_down(_request: Request, error: Exception) -> Response:
     return Problem.of(NotReady(f"media cannot be opened now: {error}", code="decoder_down"))
 
 
-def _on_invalid_request(_request: Request, error: Exception) -> Response:
+def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if any(tuple(item["loc"]) == ("body",) for item in error.errors()) and (sent := _no_json(request)):
+        # The body was read as bytes, which are no object whatever is in them: to say that would help nobody.
+        return Problem(415, _CODES[415], HTTPStatus(415).phrase, f"send the body as application/json, not as {sent}")
     problems = [_field_problem(item) for item in error.errors()]
     summary = "; ".join(f"{problem.field}: {problem.reason}" for problem in problems[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
     return Problem.of(Invalid(summary + more, problems=problems))
+
+
+def _no_json(request: Request) -> str | None:
+    """What a body is said to be that is not read as JSON; None where it is, and where nothing was sent."""
+    if request.headers.get("content-length") == "0":
+        return None
+    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, _, form = said.partition("/")
+    if kind == "application" and (form == "json" or form.endswith("+json")):
+        return None
+    return repr(said[:100]) if said else "something without a Content-Type"
 
 
 def _field_problem(item: Mapping[str, Any]) -> FieldProblem:

@@ -146,6 +146,11 @@ def hashtags(text: str) -> list[str]:
     return list(dict.fromkeys(map(folded, tags)))
 
 
+def tag_key(tag: str) -> str:
+    """A tag that somebody gave, without case and without the ``#`` in front; a ``#`` alone stays."""
+    return tag.casefold().removeprefix("#") or tag
+
+
 def term_id(token: str) -> int:
     """A token's id, the same for ever: the first 32 bits of its BLAKE2b hash."""
     return int.from_bytes(blake2b(token.encode("utf-8", "surrogatepass")).digest()[:4], "big")

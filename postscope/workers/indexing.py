@@ -20,7 +20,7 @@ from postscope.backend.tables import Media, MediaFrame, Post
 from postscope.backend.tagging.writing import FIELD, labels_in_payload
 from postscope.backend.topics import telling
 from postscope.backend.work import Claim, Stage
-from postscope.indexing.keywords import hashtags
+from postscope.indexing.keywords import hashtags, tag_key
 from postscope.indexing.media.errors import CorruptMedia
 from postscope.indexing.media.parts import MediaKind
 from postscope.indexing.pipeline import Content, Indexed, MediumPart, Picture
@@ -112,7 +112,7 @@ def write(
 
 def payload_of(post: Post, media_kinds: Iterable[str] = ()) -> Payload:
     """What filters and facets see of a post; a field that it does not have is absent."""
-    tags: list[PayloadValue] = [*sorted({*(tag.casefold() for tag in post.tags), *hashtags(post.text)})]
+    tags: list[PayloadValue] = [*sorted({*map(tag_key, post.tags), *hashtags(post.text)})]
     payload: Payload = {
         "source": post.source,
         "created": int(post.created_at.timestamp()),

@@ -135,6 +135,23 @@ def test_bodies_that_are_wrong_as_a_whole(body: bytes, field: str) -> None:
     assert field in errors(answer)
 
 
+@pytest.mark.parametrize("said", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
+def test_a_body_that_is_not_sent_as_json_is_415_and_says_what_to_send(said: str | None) -> None:
+    headers = {"Content-Type": said} if said else {}
+    answer = app_with().post("/things", content=b'{"name": "x"}', headers=headers)
+    assert answer.status_code == 415, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "unsupported_media"
+    assert "application/json" in answer.json()["detail"]
+    assert said is None or said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("said", ["application/json; charset=utf-8", "Application/JSON", "application/ld+json"])
+def test_json_by_any_of_its_names_is_read(said: str) -> None:
+    answer = app_with().post("/things", content=b'{"name": "x"}', headers={"Content-Type": said})
+    assert answer.status_code == 200, answer.text
+
+
 def test_bytes_that_are_not_utf8() -> None:
     answer = app_with().post("/things", content=b'{"name": "\xff"}', headers={"Content-Type": "application/json"})
     assert 400 <= answer.status_code < 500

@@ -105,6 +105,36 @@ def test_a_number_is_found_written_either_way(store):
     assert kept(store, metadata={"rank": 3.0}) == kept(store, metadata={"rank": 3}) == numbers(lambda n, p: n % 4 == 3)
 
 
+def test_a_large_whole_number_is_found_by_all_of_its_digits(store):
+    snowflake = 1_765_432_109_876_543_210
+    with_ids = {n: {"metadata": {"thread": snowflake + n - 100}} for n in (100, 101)}
+    vector = np.array([1, 0, 0, 0], np.float32)
+    store.upsert("posts", [Point(UUID(int=n), dense={"text": vector}, payload=p) for n, p in with_ids.items()])
+    try:
+        assert kept(store, metadata={"thread": snowflake}) == [100]
+        assert kept(store, metadata={"thread": [snowflake + 1, "x"]}) == [101]
+        assert kept(store, metadata={"thread": snowflake + 2}) == []
+        assert kept(store, metadata={"thread": 2**64}) == []  # as a number that no post can have
+    finally:
+        store.delete("posts", [UUID(int=n) for n in with_ids])
+
+
+@pytest.mark.parametrize("wanted", [{"a": 1}, None, "", [], 10**400, {"gte": 2, "lte": 1}, [[1]], ["x"] * 101, {}])
+def test_what_is_no_value_of_metadata_has_one_reason_under_its_own_name(wanted):
+    with pytest.raises(ValidationError) as refused:
+        Filters.model_validate({"metadata": {"key": wanted}})
+    (problem,) = refused.value.errors()
+    assert problem["loc"][:2] == ("metadata", "key")
+    assert all(part in ("metadata", "key", "a") for part in problem["loc"])
+
+
+@pytest.mark.parametrize("wanted", ["pdf", [], ["image", "pdf"], 1])
+def test_what_is_no_kind_of_media_has_one_reason(wanted):
+    with pytest.raises(ValidationError, match="image, video, audio and none") as refused:
+        Filters.model_validate({"media": wanted})
+    assert [problem["loc"] for problem in refused.value.errors()] == [("media",)]
+
+
 def test_a_field_that_no_post_has_keeps_none(store):
     assert kept(store, metrics={"claps": {"gte": 0}}) == []
 

@@ -51,6 +51,14 @@ def test_each_list_has_what_belongs_there_with_evidence(
     assert not any(trend["significant"] for trend in steady)
 
 
+def test_a_tag_is_one_with_or_without_its_sign(archive: Archive, three_weeks: dict[str, UUID]) -> None:
+    on_the_last_day = (START + timedelta(days=21, hours=3)).isoformat()
+    archive.add_many([{"created_at": on_the_last_day, "tags": [tag]} for tag in ("#Loud", "loud") * 20])
+    trends = archive.get("/v1/trends", **WINDOW, by="tag", rank="emerging")["trends"]
+    assert {trend["name"]: trend["observed"] for trend in trends}["loud"] == 40
+    assert not [trend for trend in trends if trend["name"].startswith("#")]
+
+
 def test_a_filter_is_a_stream_of_its_own(archive: Archive, three_weeks: dict[str, UUID]) -> None:
     assert archive.get("/v1/trends", **WINDOW, source="nobody")["trends"] == []
     one = archive.get("/v1/trends", **WINDOW, rank="growing", topic_id=str(three_weeks["steady"]))

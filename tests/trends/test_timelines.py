@@ -63,6 +63,8 @@ def test_an_author_of_several_buckets_counts_once_in_the_whole(archive: Archive)
         ({"q": "100%"}, 0),
         ({"q": ".*"}, 0),
         ({"tag": "x)("}, 0),
+        ({"tag": "seabird"}, 1),
+        ({"tag": "#SeaBird"}, 1),
     ],
 )
 def test_filters_choose_posts_and_the_link_lists_exactly_these(
@@ -71,7 +73,7 @@ def test_filters_choose_posts_and_the_link_lists_exactly_these(
     archive.add("2026-03-01T01:00:00Z", text="Gulls over the #harbour", language="en", author="@mara")
     archive.add("2026-03-01T02:00:00Z", text="one gull", tags=["Harbour"])
     archive.add("2026-03-01T03:00:00Z", text="横浜港の朝")
-    archive.add("2026-03-01T04:00:00Z", text="seagulls", source="other")
+    archive.add("2026-03-01T04:00:00Z", text="seagulls", source="other", tags=["#Seabird"])
     found = archive.get("/v1/timeline", **DAY, **query)
     assert found["total"]["posts"] == expected
     for figures in (found["total"], *found["buckets"]):

@@ -179,6 +179,12 @@ def test_a_deleted_post_leaves_no_point(desk: Desk) -> None:
     assert [point.id for point in desk.points([gone, kept])] == [kept]
 
 
+def test_a_tag_is_one_with_or_without_its_sign(desk: Desk) -> None:
+    (post_id,) = desk.post({"external_id": "1", "text": "a #heron", "tags": ["#Gull", "GULL", "#heron", "#"]})
+    desk.run()
+    assert desk.points([post_id])[0].payload["tags"] == ["#", "gull", "heron"]
+
+
 def test_new_metrics_encode_nothing(desk: Desk, encoder: SmallEncoder) -> None:
     row = {"external_id": "1", "text": "hello", "language": "en", "metrics": {"likes": 1}}
     (post,) = desk.post(row)

@@ -5,14 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from postscope.backend.post_schema import Language, MetricName, Name, author_hash
 from postscope.backend.tagging.names import LabelRef
 from postscope.indexing.stores.layout import field_path
+from postscope.indexing.keywords import tag_key
 from postscope.indexing.tokens import folded
 from postscope.indexing.types import AnyOf, Condition, Filter, InRange
 
@@ -34,7 +46,9 @@ def _filterable(key: str) -> str:
 MediaFilter = Literal["image", "video", "audio", "none"]
 Time = Annotated[datetime, AfterValidator(_aware)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
-Scalar: TypeAlias = bool | int | FiniteFloat | Word
+# No post has a whole number beyond these; a larger one can only be that of a range, or of a fraction.
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**64)]
+Scalar: TypeAlias = bool | Whole | FiniteFloat | Word
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_filterable)]
 
 
@@ -78,6 +92,24 @@ class NumberRange(_Model):
         if self.gte is not None and self.lte is not None and self.gte > self.lte:
             raise ValueError("gte must not be above lte")
         return self
+
+
+def _wanted(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """One reason for a value that is nothing of what it may be, not one for each."""
+    if isinstance(value, dict):
+        return NumberRange.model_validate(value)
+    try:
+        return read(value)
+    except ValidationError:
+        reason = "must be a text of 1 to 1,000 characters, a number, true or false, a list of up to 100 of these"
+        raise ValueError(f"{reason}, or a range with gte, lte or both") from None
+
+
+def _kinds(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        raise ValueError("must be one or several of image, video, audio and none") from None
 
 
 class TagFilter(_Model):
@@ -159,7 +191,9 @@ class Filters(_Model):
         None, description="as given with the post; where none was given, as its text tells", examples=[["en"]]
     )
     created: TimeRange | None = None
-    media: MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)] | None = Field(
+    media: Annotated[
+        MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)], WrapValidator(_kinds)
+    ] | None = Field(
         None,
         description="with a medium of this kind, or with no media; of several, any will do",
         examples=["image"],
@@ -171,7 +205,13 @@ class Filters(_Model):
         {}, examples=[{"likes": {"gte": 100}}]
     )
     metadata: Annotated[
-        dict[MetadataKey, NumberRange | Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=100)]],
+        dict[
+            MetadataKey,
+            Annotated[
+                NumberRange | Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=100)],
+                WrapValidator(_wanted),
+            ],
+        ],
         Field(max_length=30),
     ] = Field({}, description="key: value, any of several values, or a range", examples=[{"region": "north"}])
 
@@ -208,9 +248,13 @@ class Filters(_Model):
 
 
 def _tag_forms(tags: list[str]) -> tuple[str, ...]:
-    # Tags are kept as they were given but for their case, hashtags of a text without the # and folded further.
-    forms = (form for tag in tags for form in (tag.casefold(), folded(tag.removeprefix("#"))))
-    return tuple(dict.fromkeys(form for form in forms if form))
+    # Tags that were given are kept but for their case and the #, hashtags of a text folded further; earlier releases
+    # kept the # of those that were given.
+    forms: list[str] = []
+    for tag in tags:
+        bare = tag_key(tag)
+        forms += (bare, folded(bare), f"#{bare}")
+    return tuple(dict.fromkeys(forms))
 
 
 def _media(wanted: list[MediaFilter]) -> Condition:
@@ -227,8 +271,13 @@ def _metadata(field: str, wanted: NumberRange | Scalar | list[Scalar]) -> Condit
         return InRange(field, gte=wanted.gte, lte=wanted.lte)
     values = wanted if isinstance(wanted, list) else [wanted]
     # 3 and 3.0 are one number in JSON but two to the engines' exact match: numbers go by range.
-    plain = tuple(value for value in values if isinstance(value, bool | str))
-    numbers = [value for value in values if not isinstance(value, bool | str)]
+    # Whole ones beyond what a float tells apart, as ids are, by exact match.
+    plain = tuple(value for value in values if isinstance(value, bool | str) or _needs_all_digits(value))
+    numbers = [value for value in values if not isinstance(value, bool | str) and not _needs_all_digits(value)]
     conditions: list[Condition] = [AnyOf(field, plain)] if plain else []
     conditions += [InRange(field, gte=float(number), lte=float(number)) for number in numbers]
     return conditions[0] if len(conditions) == 1 else Filter(should=tuple(conditions))
+
+
+def _needs_all_digits(value: float) -> bool:
+    return isinstance(value, int) and 2**53 < abs(value) < 2**63

@@ -163,7 +163,7 @@ def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, 
         rows = rows.join(PostTag, PostTag.post_id == Post.id).join(TaxonomyVersion, live)
     else:
         given = func.unnest(Post.tags, type_=Text).table_valued(column("tag", Text), name="given").render_derived()
-        key = func.lower(given.c.tag)
+        key = func.regexp_replace(func.lower(given.c.tag), "^#(?=.)", "")  # one tag, with or without the sign
         rows = rows.join(given, true())
     spans = (func.min(Post.created_at).label("first"), func.max(Post.created_at).label("last"))
     for row in session.execute(rows.add_columns(key.label("key"), *spans).group_by("key", "hour")):

@@ -99,7 +99,9 @@ def sounds(mood: Mood) -> ColumnElement[bool]:
 
 def _tagged(tag: str) -> ColumnElement[bool]:
     bare = tag.removeprefix("#")
-    forms = {form for form in (tag.lower(), tag.casefold(), bare.lower(), bare.casefold(), folded(bare)) if form}
+    forms = {tag.lower(), tag.casefold()}
+    if bare:
+        forms |= {bare.lower(), bare.casefold(), folded(bare), f"#{bare.lower()}"}
     given = func.unnest(Post.tags).column_valued("given")
     in_tags = exists(select(literal(1)).where(func.lower(given).in_(sorted(forms))))
     return or_(in_tags, Post.text.op("~*")("[#＃﹟]" + _escaped(bare) + r"\M")) if bare else in_tags
