@@ -263,6 +263,17 @@ def test_a_post_that_is_not_here_or_not_indexed_is_told_apart(searched):
     take_out(searched, waiting)
 
 
+def test_a_deleted_post_is_searched_with_no_more_though_its_vectors_are_still_there(searched):
+    (gone,) = put(searched, [post("gone", 1, text="a lighthouse in the fog")])
+    assert similar(searched, gone, key_id=KEY) is not None
+    with searched.database.session() as session:
+        searched.posts.delete(session, gone, now=searched.clock())
+    for asked in ({"post_id": str(gone)}, {"text": "fog", "negative": [{"post_id": str(gone)}]}):
+        with pytest.raises(NotFound, match=str(gone)):
+            ask(searched, **asked)
+    run_stage(searched, Stage.ERASE)
+
+
 def test_several_at_once_are_all_found_and_say_which_was_meant(searched):
     answer = ask(
         searched,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from PIL import Image
+from sqlalchemy import exists, select
 
 from postscope.backend.blobs import BlobError
 from postscope.backend.errors import Conflict, Invalid, NotFound
@@ -122,14 +123,14 @@ def _post_probes(runtime: Runtime, model: SpaceModel, field: Field) -> tuple[Pro
     """Text asks texts and images ask images; a part that the post does not have is asked for by the other."""
     name, part = field
     assert part.post_id is not None
+    with runtime.database.session() as session:
+        # A deleted post is gone from every answer at once, its vectors a little later.
+        if session.scalar(select(exists().where(Post.id == part.post_id))) is not True:
+            raise NotFound(f"{name}: there is no post {part.post_id}")
     found = runtime.store.retrieve(model.collection, [part.post_id])
     text = found[0].dense.get("text") if found else None
     media = found[0].multi.get("media") if found else None
     if text is None and media is None:
-        with runtime.database.session() as session:
-            known = session.get(Post, part.post_id) is not None
-        if not known:
-            raise NotFound(f"{name}: there is no post {part.post_id}")
         raise Conflict(f"{name}: post {part.post_id} has nothing indexed to compare with (yet); see its status")
     probes = [] if text is None else [Probe(text, "text", PARTS if media is None else ("text",), same_as="text")]
     rows = media[:MAX_POST_IMAGES] if media is not None else ()
