@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from postscope import __version__
 from postscope.backend import work
-from postscope.backend.auth import Authenticator
+from postscope.backend.auth import Authenticator, KeyFirst
 from postscope.backend.checks import checks_of
 from postscope.backend.envelope import RequestEnvelope
 from postscope.backend.heads.drift import head_figures
@@ -141,6 +141,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     _watch_backlog(runtime)
     runtime.metrics.watch_heads(lambda: head_figures(runtime))
     app.add_middleware(BodyLimit, max_bytes=api.max_body_bytes)
+    app.add_middleware(KeyFirst)
     app.add_middleware(RequestEnvelope, metrics=runtime.metrics)  # added last: the outermost
     add_problem_handlers(app)
     for router in (*ROUTERS, docs_router(open_to_all=api.open_docs)):

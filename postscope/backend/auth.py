@@ -19,10 +19,12 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postscope.backend.database import Clock, Database
-from postscope.backend.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from postscope.backend.errors import Forbidden, Invalid, NotFound, PostscopeError, Unauthenticated
 from postscope.backend.limits import RateLimiter
+from postscope.backend.problems import Problem
 from postscope.backend.tables import ApiKey
 
 CACHE_SECONDS: Final = 30.0
@@ -32,6 +34,7 @@ _KEY: Final = re.compile(r"ps_[A-Za-z0-9_-]{43}")
 _PREFIX_LENGTH: Final = 11  # "ps_" and 48 bits: enough to tell keys apart, 208 bits are left
 _FIRST_KEY_LOCK: Final = 0x6B657973  # the bytes of "keys"
 _LONGEST_NAME: Final = 100
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Role(StrEnum):
@@ -191,15 +194,45 @@ def require(*roles: Role) -> Callable[..., Awaitable[Caller]]:
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
         header: Annotated[str | None, Security(_HEADER)],
     ) -> Caller:
-        caller = await _identify(request, bearer.credentials if bearer else header)
-        request.state.caller = caller
-        limiter = cast(RateLimiter, request.app.state.limiter)
-        request.state.allowance = await limiter.count(str(caller.key_id))
+        caller = cast(Caller | None, getattr(request.state, "caller", None))
+        if caller is None:
+            caller = await _admit(request, bearer.credentials if bearer else header)
         if not caller.may(roles):
             raise Forbidden(f"this needs a key with one of the roles {', '.join(sorted({Role.ADMIN, *roles}))}")
         return caller
 
     return admitted
+
+
+class KeyFirst:
+    """ASGI middleware: of a request that may have a body nothing is read before its key was found valid.
+
+    The dependencies of an endpoint come after the body was read and taken apart, which may be megabytes of nobody's.
+    Behind ``GET``, which has no body here, there are open endpoints; there ``require`` does the same.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["method"] not in _BODILESS:
+            request = Request(scope)
+            try:
+                bearer = await _BEARER(request)
+                await _admit(request, bearer.credentials if bearer else await _HEADER(request))
+            except PostscopeError as error:
+                await Problem.of(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _admit(request: Request, secret: str | None) -> Caller:
+    caller = await _identify(request, secret)
+    request.state.caller = caller
+    limiter = cast(RateLimiter, request.app.state.limiter)
+    request.state.allowance = await limiter.count(str(caller.key_id))
+    return caller
 
 
 async def _identify(request: Request, secret: str | None) -> Caller:

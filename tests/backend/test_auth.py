@@ -7,6 +7,7 @@ import re
 import threading
 from uuid import UUID, uuid4
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -14,6 +15,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
+from starlette.types import Message
 
 from postscope.backend.app import create_app
 from postscope.backend.auth import (
@@ -167,6 +169,33 @@ def test_no_valid_key_is_401_and_says_how_to_send_one(client: TestClient, header
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json()["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize("path", ["/v1/posts", "/v1/media", "/v1/search", "/nowhere"])
+def test_of_a_stranger_no_body_is_read(runtime: Runtime, path: str) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "client": ("203.0.113.9", 1)}
+    scope |= {"headers": [(b"content-type", b"application/json"), (b"authorization", b"Bearer ps_" + b"x" * 43)]}
+    anyio.run(create_app(runtime), scope, receive, send)
+    assert sent[0]["status"] == 401
+    assert dict(sent[0]["headers"])[b"content-type"] == b"application/problem+json"
+
+
+def test_a_body_that_is_no_json_counts_as_a_request(client: TestClient, api_key: ApiKeyMaker) -> None:
+    headers = bearer(api_key(Role.INGEST)) | {"Content-Type": "application/json"}
+    left = []
+    for _ in range(2):
+        answer = client.post("/v1/posts", content=b"{", headers=headers)
+        assert answer.status_code == 422
+        left.append(int(answer.headers["ratelimit"].split("r=")[1].split(";")[0]))
+    assert left[1] == left[0] - 1
 
 
 @given(st.text(max_size=80))

@@ -23,8 +23,8 @@ from pydantic import (
 
 from postscope.backend.post_schema import Language, MetricName, Name, author_hash
 from postscope.backend.tagging.names import LabelRef
-from postscope.indexing.stores.layout import field_path
 from postscope.indexing.keywords import tag_key
+from postscope.indexing.stores.layout import field_path
 from postscope.indexing.tokens import folded
 from postscope.indexing.types import AnyOf, Condition, Filter, InRange
 
@@ -46,6 +46,8 @@ def _filterable(key: str) -> str:
 MediaFilter = Literal["image", "video", "audio", "none"]
 Time = Annotated[datetime, AfterValidator(_aware)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+_CLOSE_TO_ANOTHER = 2**53
+"""From here on whole numbers, as ids are, are no longer told apart as floats."""
 # No post has a whole number beyond these; a larger one can only be that of a range, or of a fraction.
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**64)]
 Scalar: TypeAlias = bool | Whole | FiniteFloat | Word
@@ -191,9 +193,10 @@ class Filters(_Model):
         None, description="as given with the post; where none was given, as its text tells", examples=[["en"]]
     )
     created: TimeRange | None = None
-    media: Annotated[
-        MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)], WrapValidator(_kinds)
-    ] | None = Field(
+    media: (
+        Annotated[MediaFilter | Annotated[list[MediaFilter], Field(min_length=1, max_length=4)], WrapValidator(_kinds)]
+        | None
+    ) = Field(
         None,
         description="with a medium of this kind, or with no media; of several, any will do",
         examples=["image"],
@@ -270,14 +273,13 @@ def _metadata(field: str, wanted: NumberRange | Scalar | list[Scalar]) -> Condit
     if isinstance(wanted, NumberRange):
         return InRange(field, gte=wanted.gte, lte=wanted.lte)
     values = wanted if isinstance(wanted, list) else [wanted]
-    # 3 and 3.0 are one number in JSON but two to the engines' exact match: numbers go by range.
-    # Whole ones beyond what a float tells apart, as ids are, by exact match.
-    plain = tuple(value for value in values if isinstance(value, bool | str) or _needs_all_digits(value))
-    numbers = [value for value in values if not isinstance(value, bool | str) and not _needs_all_digits(value)]
-    conditions: list[Condition] = [AnyOf(field, plain)] if plain else []
-    conditions += [InRange(field, gte=float(number), lte=float(number)) for number in numbers]
+    exact: list[str | int | bool] = []
+    conditions: list[Condition] = []
+    for value in values:
+        if isinstance(value, bool | str) or (isinstance(value, int) and _CLOSE_TO_ANOTHER <= abs(value) < 2**63):
+            exact.append(value)
+        else:  # 3 and 3.0 are one number in JSON but two to the engines' exact match: by range
+            conditions.append(InRange(field, gte=float(value), lte=float(value)))
+    if exact:
+        conditions.insert(0, AnyOf(field, tuple(exact)))
     return conditions[0] if len(conditions) == 1 else Filter(should=tuple(conditions))
-
-
-def _needs_all_digits(value: float) -> bool:
-    return isinstance(value, int) and 2**53 < abs(value) < 2**63
