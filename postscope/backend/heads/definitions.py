@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from postscope.backend import audit
@@ -67,8 +68,17 @@ def create(
         NotFound: there is no such set of judgements.
     """
     _check(name, definition, label_set)
-    if session.scalar(select(Head.id).where(Head.name == name)) is not None:
-        raise Conflict(f"there is a head {name!r} already", code="head_exists")
+    try:
+        with session.begin_nested():
+            head = _add(session, name, definition, label_set, actor, now)
+    except IntegrityError as error:
+        raise Conflict(f"there is a head {name!r} already", code="head_exists") from error
+    evidence = {name: getattr(head, name) for name in ("task", "fields", "window_days", "retrain_days")}
+    audit.record(session, actor=actor, action="head.create", subject=f"head:{name}", evidence=evidence, now=now)
+    return head
+
+
+def _add(session: Session, name: str, definition: Definition, label_set: str | None, actor: str, now: datetime) -> Head:
     chosen = None
     if definition.target is None:
         chosen = _set(session, name, definition.task, label_set, actor, now)
@@ -85,8 +95,6 @@ def create(
     )
     session.add(head)
     session.flush()
-    evidence = {name: getattr(head, name) for name in ("task", "fields", "window_days", "retrain_days")}
-    audit.record(session, actor=actor, action="head.create", subject=f"head:{name}", evidence=evidence, now=now)
     return head
 
 
@@ -113,7 +121,10 @@ def get_or_create(session: Session, name: str, *, actor: str, now: datetime) -> 
         return found
     if name not in BUILT_IN:
         raise NotFound(f"there is no head {name!r}")
-    return create(session, name, BUILT_IN[name], actor=actor, now=now)
+    try:
+        return create(session, name, BUILT_IN[name], actor=actor, now=now)
+    except Conflict:
+        return get(session, name)  # somebody else made it meanwhile
 
 
 def reschedule(
@@ -164,7 +175,7 @@ def _check(name: str, definition: Definition, label_set: str | None) -> None:
 
 def _set(session: Session, name: str, task: Task, label_set: str | None, actor: str, now: datetime) -> int:
     wanted = label_set or name
-    found = session.scalar(select(LabelSet).where(LabelSet.name == wanted))
+    found = session.scalar(select(LabelSet).where(LabelSet.name == wanted).with_for_update())
     if found is None:
         if label_set is not None:
             raise NotFound(f"there is no set of judgements {label_set!r}")

@@ -11,9 +11,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from postscope.backend.heads.features import load_features
+from postscope.backend.heads.learning import is_nested
 from postscope.backend.metrics import HeadFigures
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, HeadDrift, HeadScore, HeadVersion
+from postscope.backend.tagging.nesting import path_to
 from postscope.indexing.heads.drift import Reference, expected_noise
 
 SEEN = 2_000
@@ -126,13 +128,15 @@ def _precision(session: Session, head: Head, version_id: uuid.UUID) -> tuple[int
         ),
         {"version": version_id, "set": head.set_id},
     ).all()
+    nested = is_nested(session, head)
     agreed: list[bool] = []
     for row in rows:
         if head.task == "classes":
             shown = [names[int(np.argmax(row.values))]]
         else:
             shown = [name for name, p, least in zip(names, row.values, thresholds, strict=True) if p >= least]
-        agreed += [name in (row.has or ()) for name in shown]
+        has = {above for label in row.has or () for above in (path_to(label) if nested else (label,))}
+        agreed += [name in has for name in shown]
     return len(agreed), float(np.mean(agreed)) if len(agreed) >= JUDGED else None
 
 

@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from postscope.backend import audit
 from postscope.backend.errors import FieldProblem, Invalid
 from postscope.backend.heads.definitions import BUILT_IN
-from postscope.backend.tables import Head, Label, Post
+from postscope.backend.tables import Head, Label, LabelSet, Post, Taxonomy
 from postscope.indexing.heads.estimators import Task
 
 MAX_LABEL = 200
+MOST = 1e12
+"""The largest number that a head learns: beyond, squares of differences are no numbers any more."""
 MAX_SHOWN = 20
 """Problems that one answer names."""
 
@@ -68,6 +70,11 @@ def judge(
     if head.set_id is None:
         raise Invalid.of("head", "this head learns from the posts themselves, not from judgements")
     task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
+    # Whoever judges waits for the one who does: the newest word is the last one, and no two wait for each other.
+    words = session.scalars(select(LabelSet).where(LabelSet.id == head.set_id).with_for_update()).one()
+    if words.taxonomy_id is not None:
+        name = session.scalar(select(Taxonomy.name).where(Taxonomy.id == words.taxonomy_id))
+        raise Invalid.of("head", f"this head learns from what people say at POST /v1/taxonomies/{name}/labels")
     ids = _resolve(session, judgements)
     problems = _problems(head, task, judgements, ids)
     if problems:
@@ -99,7 +106,8 @@ def judge(
 
 def _resolve(session: Session, judgements: Sequence[Judgement]) -> list[uuid.UUID | None]:
     wanted = {item.post_id for item in judgements if item.post_id is not None}
-    named = sorted({item.identity for item in judgements if item.identity is not None})
+    known_as = {item.identity for item in judgements if item.identity is not None}
+    named = sorted(name for name in known_as if "\0" not in "".join(name))  # no post is called so
     known: set[uuid.UUID] = set()
     by_name: dict[tuple[str, str], uuid.UUID] = {}
     for start in range(0, len(ids := sorted(wanted)), 5_000):
@@ -144,7 +152,10 @@ def _wrong_label(item: Judgement, task: Task, classes: tuple[str, ...]) -> tuple
     if task == "number":
         if item.label:
             return "label", "must be absent: the head learns a number"
-        return None if math.isfinite(item.value) else ("value", "must be a finite number")
+        small = math.isfinite(item.value) and abs(item.value) <= MOST
+        return None if small else ("value", f"must be a number from {-MOST:g} to {MOST:g}")
+    if "\0" in item.label:
+        return "label", "must not contain NUL characters"
     if not 1 <= len(item.label) <= MAX_LABEL or item.label.strip() != item.label:
         return "label", f"must have 1 to {MAX_LABEL} characters, and no white space around them"
     if classes and item.label not in classes:

@@ -17,7 +17,8 @@ from postscope.backend.errors import Conflict
 from postscope.backend.heads.definitions import BUILT_IN
 from postscope.backend.heads.features import load_features
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Head, Label, Post
+from postscope.backend.tables import Head, Label, LabelSet, Post
+from postscope.backend.tagging.nesting import path_to
 from postscope.indexing.folds import copy_groups
 from postscope.indexing.heads.features import Floats, PostFeatures
 from postscope.indexing.heads.training import MIN_PER_LABEL
@@ -107,20 +108,30 @@ def _judged(session: Session, head: Head, since: datetime | None) -> tuple[_Word
     )
     if since is not None:
         query = query.where(Post.created_at >= since)
+    nested = is_nested(session, head)
     words: _Words = {}
     names: set[str] = set()
     newest = query.order_by(Label.at.desc(), Label.id.desc()).execution_options(yield_per=ROWS)
     for row in session.execute(newest):
         if row.post_id not in words and len(words) >= MOST:
             continue
-        words.setdefault(row.post_id, {})[row.label] = row.value
-        if row.label != EVERY and (head.task != "tags" or row.value == 1):
-            names.add(row.label)
+        if head.task == "classes" and (row.value <= 0 or row.post_id in words):
+            continue  # that it is not this one tells no class, and the newest word counts
+        said = words.setdefault(row.post_id, {})
+        for label in path_to(row.label) if nested and row.value > 0 and head.task == "tags" else (row.label,):
+            said[label] = max(row.value, said.get(label, row.value))
+            if label != EVERY and (head.task != "tags" or row.value == 1):
+                names.add(label)
     if head.task == "number":
         return words, [""]
     # A built-in head keeps its order; a class that nobody was given yet cannot be learned.
     known = BUILT_IN[head.name].classes if head.name in BUILT_IN else ()
     return words, [name for name in known if name in names] or sorted(names)
+
+
+def is_nested(session: Session, head: Head) -> bool:
+    """Whether what people say is about a taxonomy, in which a label says those above it too."""
+    return session.scalar(select(LabelSet.taxonomy_id).where(LabelSet.id == head.set_id)) is not None
 
 
 def _without_rare(

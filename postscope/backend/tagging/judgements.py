@@ -24,6 +24,7 @@ from postscope.backend.errors import FieldProblem
 from postscope.backend.tables import Label, LabelSet
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.definitions import invalid
+from postscope.backend.tagging.nesting import contradict, on_one_path, with_parents
 
 OTHERS: Final = "*"
 """The label whose value 0 says that every label that is not named was looked at, and is not there."""
@@ -81,7 +82,9 @@ def keep(
     """
     version = taxonomies.get_version(session, taxonomy)
     paths = {label.path for label in taxonomies.labels_of(session, version.id)}
-    labels = session.scalars(select(LabelSet).where(LabelSet.taxonomy_id == version.taxonomy_id)).one()
+    # Whoever judges waits for the one who does: the newest word is the last one, and no two wait for each other.
+    found = select(LabelSet).where(LabelSet.taxonomy_id == version.taxonomy_id).with_for_update()
+    labels = session.scalars(found).one()
     posts = _posts(session, judgements)
     problems: list[FieldProblem] = []
     kept: dict[UUID, dict[str, tuple[bool, str]]] = {}
@@ -97,6 +100,7 @@ def keep(
             problems += _add(kept.setdefault(post_id, {}), judgement, exclusive=version.exclusive)
     if problems:
         raise invalid(problems)
+    _take_back(session, labels.id, kept, exclusive=version.exclusive)
     _write(session, labels.id, kept, source=source, actor=actor, now=now)
     audit.record(
         session,
@@ -111,7 +115,8 @@ def keep(
 
 def _posts(session: Session, judgements: Sequence[Judgement]) -> Mapping[object, UUID]:
     ids = [judgement.post_id for judgement in judgements if judgement.post_id is not None]
-    names = [judgement.known_as for judgement in judgements if judgement.known_as is not None]
+    known = [judgement.known_as for judgement in judgements if judgement.known_as is not None]
+    names = [name for name in known if "\0" not in "".join(name)]  # no post is called so, and no statement may hold it
     found: dict[object, UUID] = {}
     if ids:
         # As one array: a file may name more posts than a statement may have parameters.
@@ -148,21 +153,48 @@ def _add(post: dict[str, tuple[bool, str]], judgement: Judgement, *, exclusive: 
     if judgement.label is not None:
         said[judgement.label] = judgement.value
     for label, value in said.items():
-        before = post.get(label)
-        if before is not None and before[0] != value:
-            return [FieldProblem(judgement.field, f"contradicts {before[1]} about {label!r}")]
+        for other, (before, place) in post.items():
+            if contradict(label, value, other, before):
+                about = f"{label!r}" if label == other else f"{label!r}, by what it says of {other!r}"
+                return [FieldProblem(judgement.field, f"contradicts {place} about {about}")]
     complete = [place for label, (_, place) in post.items() if label == OTHERS]
-    named = {label for label, (value, _) in post.items() if value}
-    new = {label for label, value in said.items() if value}
+    named = with_parents(label for label, (value, _) in post.items() if value)
+    new = with_parents(label for label, value in said.items() if value)
     if complete and (new - named or (OTHERS in said and named - new)):
         return [FieldProblem(judgement.field, f"contradicts {complete[0]}, which names all labels of the post")]
     if OTHERS in said and named - new:
         return [FieldProblem(judgement.field, "contradicts an earlier line, which gives the post another label")]
-    if exclusive and len(named | new) > 1:
+    if exclusive and not on_one_path(named | new):
         return [FieldProblem(judgement.field, "gives the post a second label, the taxonomy is exclusive")]
     for label, value in said.items():
         post.setdefault(label, (value, judgement.field))
     return []
+
+
+def _take_back(
+    session: Session, set_id: int, kept: Mapping[UUID, Mapping[str, tuple[bool, str]]], *, exclusive: bool
+) -> None:
+    """Earlier words on posts that what is said of one label now makes untrue. A complete judgement replaces all."""
+    partly = [post_id for post_id, said in kept.items() if OTHERS not in said]
+    rows = session.execute(
+        text(
+            "SELECT id, post_id, label, value > 0 AS has FROM labels "
+            "WHERE set_id = :set AND post_id = ANY(CAST(:ids AS uuid[])) AND label <> :others"
+        ),
+        {"set": set_id, "ids": partly, "others": OTHERS},
+    )
+    untrue = [
+        row.id
+        for row in rows
+        for label, (value, _) in kept[row.post_id].items()
+        if label != row.label
+        and (
+            contradict(label, value, row.label, row.has)
+            or (exclusive and value and row.has and not on_one_path({label, row.label}))
+        )
+    ]
+    if untrue:
+        session.execute(text("DELETE FROM labels WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": untrue})
 
 
 def _write(

@@ -211,7 +211,7 @@ def get_version(session: Session, name: str, number: int | None = None, *, lock:
         query = query.order_by((TaxonomyVersion.state == "live").desc(), TaxonomyVersion.number.desc()).limit(1)
     found = session.scalar(query.with_for_update() if lock else query)
     if found is None:
-        raise NotFound(f"the taxonomy {name!r} has no version {number}")
+        raise NotFound(f"the taxonomy {name!r} has no version" + ("" if number is None else f" {number}"))
     return found
 
 
@@ -253,8 +253,12 @@ def put(
         Invalid: as ``create`` and ``add_version``.
     """
     known = session.scalar(select(Taxonomy.id).where(Taxonomy.name == name))
-    write = create if known is None else add_version
-    return write(session, name, definition, origin=origin, actor=actor, now=now)
+    if known is None:
+        try:
+            return create(session, name, definition, origin=origin, actor=actor, now=now)
+        except Conflict:
+            pass  # somebody else made it meanwhile
+    return add_version(session, name, definition, origin=origin, actor=actor, now=now)
 
 
 def delete_version(session: Session, name: str, number: int, *, actor: str, now: datetime) -> None:
