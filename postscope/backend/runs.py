@@ -126,6 +126,21 @@ def report(session: Session, run_id: uuid.UUID, token: uuid.UUID, progress: Prog
         raise RunCancelled
 
 
+def keep(session: Session, run_id: uuid.UUID, token: uuid.UUID, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint in the transaction of what it promises: both are there, or neither is.
+
+    Raises:
+        RunStopped: the run is in other hands now.
+        RunCancelled: a person wants it to end.
+    """
+    run = session.scalar(select(Run).where(Run.id == run_id, Run.lease_token == token).with_for_update())
+    if run is None:
+        raise RunStopped
+    if run.cancel_asked:
+        raise RunCancelled
+    run.checkpoint = checkpoint
+
+
 def settle(
     session: Session,
     run_id: uuid.UUID,

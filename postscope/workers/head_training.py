@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +31,8 @@ SEED = 1
 
 
 def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
-    """Train a version. A kill starts it anew: nothing is written before it is whole.
+    """Train a version. A kill starts it anew, since nothing is written before it is whole; after that it goes on with
+    what was made.
 
     By time and after drift nothing is trained where nothing has changed of what there is to learn from.
 
@@ -40,17 +42,34 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
         promote: whether it goes live by itself where it is better than the live one.
         space: that was live when it was asked for because of it.
     """
-    name, cause = str(context.params["head"]), str(context.params["cause"])
-    context.report(0, None, "gathering what there is to learn from")
+    name = str(context.params["head"])
     with runtime.database.session() as session:
         head = definitions.get_or_create(session, name, actor=context.actor, now=runtime.clock())
+    made: int | dict[str, Any] | None = (context.checkpoint or {}).get("version")
+    if made is None:
+        made = _learn(runtime, context, head)
+    if isinstance(made, dict):
+        return made
+    if context.params.get("promote"):
+        _promote(runtime, head, made, context.actor)
+    with runtime.database.session() as session:
+        version = registry.get(session, head, made)
+        model = session.scalars(select(HeadVersion.model).where(HeadVersion.id == version.id)).one()
+    # At last: a server that does not answer holds back nothing that anybody waits for.
+    tracking.log_training(head.name, made, version.report, model)
+    return _told(head, version)
+
+
+def _learn(runtime: Runtime, context: RunContext, head: Head) -> int | dict[str, Any]:
+    """The number of the version that was made; or, where there was nothing new to learn, what is told of the old."""
+    cause = str(context.params["cause"])
+    context.report(0, None, "gathering what there is to learn from")
     timely = cause in ("schedule", "drift")
     before = fingerprint(runtime, head) if timely else None  # what changes while it is gathered is looked at again
     found = lesson(runtime, head)
     space = runtime.live.encoder.space.id
     if timely and (same := _same_lesson(runtime, head, found, space)) is not None:
-        told = _told(head, same.number, same.report, found, live=same.state == "live")
-        return told | {"unchanged": True, "learned_from": before}
+        return _told(head, same) | {"unchanged": True, "learned_from": before}
     task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
     names = label_names(runtime, head, found.labels, len(found.ids))
     try:
@@ -58,17 +77,21 @@ def train_head(runtime: Runtime, context: RunContext) -> dict[str, Any]:
             found.posts, found.targets, found.labels, task, space=space, seed=SEED, tell=context.report, names=names
         )
     except TooFewLabels as error:
-        raise Conflict(f"the head {name!r} cannot be trained: {error}", code="too_few_labels") from error
+        raise Conflict(f"the head {head.name!r} cannot be trained: {error}", code="too_few_labels") from error
     trained.report["left_out"] = found.left_out
-    number = _keep(runtime, head, found, trained, space, cause, context.actor)
-    tracking.log_training(head.name, number, trained.report, trained.head.dumps())
-    promoted = bool(context.params.get("promote")) and _promote(runtime, head, number, context.actor)
-    return _told(head, number, trained.report, found, live=promoted)
+    return _keep(runtime, context, head, found, trained, space)
 
 
-def _told(head: Head, number: int, report: dict[str, Any], found: Lesson, *, live: bool) -> dict[str, Any]:
-    told = {"objective": report["held_out"]["objective"], "posts": len(found.ids), "left_out": found.left_out}
-    return {"head": head.name, "version": number, **told, "live": live}
+def _told(head: Head, version: HeadVersion) -> dict[str, Any]:
+    report = version.report
+    return {
+        "head": head.name,
+        "version": version.number,
+        "objective": report["held_out"]["objective"],
+        "posts": version.posts,
+        "left_out": report.get("left_out", {}),
+        "live": version.state == "live",
+    }
 
 
 def _same_lesson(runtime: Runtime, head: Head, found: Lesson, space: str) -> HeadVersion | None:
@@ -89,8 +112,8 @@ def _same_lesson(runtime: Runtime, head: Head, found: Lesson, space: str) -> Hea
         return newest if session.scalar(edited) is None else None
 
 
-def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: str, cause: str, actor: str) -> int:
-    now = runtime.clock()
+def _keep(runtime: Runtime, context: RunContext, head: Head, found: Lesson, trained: Trained, space: str) -> int:
+    now, cause, actor = runtime.clock(), str(context.params["cause"]), context.actor
     with runtime.database.session() as session:
         number = registry.next_number(session, head)
         session.add(
@@ -116,6 +139,7 @@ def _keep(runtime: Runtime, head: Head, found: Lesson, trained: Trained, space: 
         )
         evidence = {"version": number, "cause": cause, "posts": len(found.ids), "data_hash": found.hash.hex()}
         audit.record(session, actor=actor, action="head.train", subject=f"head:{head.name}", evidence=evidence, now=now)
+        context.keep(session, {"version": number})
     return number
 
 
@@ -126,15 +150,12 @@ def _taught(found: Lesson, trained: Trained) -> bytes:
     return b"".join(id for part in parts for id in sorted(part))
 
 
-def _promote(runtime: Runtime, head: Head, number: int, actor: str) -> bool:
-    try:
+def _promote(runtime: Runtime, head: Head, number: int, actor: str) -> None:
+    with suppress(Conflict):  # the space or the live version changed: it stays a candidate, which can be compared
         better = comparing.compare(runtime, head, number)
         if better.better:
             with runtime.database.session() as session:
                 registry.promote(session, head, number, better=better.as_dict(), actor=actor, now=runtime.clock())
-    except Conflict:
-        return False  # the space or the live version changed meanwhile: it stays a candidate, which can be compared
-    return better.better
 
 
 def _moment(seconds: np.float64) -> datetime:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from postscope.backend import runs
 from postscope.backend.runs import Progress, RunCancelled, RunStopped
 from postscope.backend.runtime import Runtime
@@ -46,6 +48,10 @@ class RunContext:
         """
         self._beat(Progress(done, total, note, checkpoint))
         self.check()
+
+    def keep(self, session: Session, checkpoint: dict[str, Any]) -> None:
+        """Write a checkpoint in the transaction of what it promises. Raises what ``report`` raises."""
+        runs.keep(session, self.id, self.token, checkpoint)
 
     def check(self) -> None:
         """Raise what ``report`` raises, at no cost: for inner loops."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -12,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "postscope"
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Variables of the library: how often it asks again, and seconds that it waits for each answer."""
 MOST_TOLD = 500
 _CREDENTIALS = re.compile(r"//[^/\s@]*@")
 
@@ -26,7 +30,8 @@ def log_training(head: str, number: int, report: dict[str, Any], model: bytes) -
     if not uri:
         return False
     try:
-        _log(uri, head, number, report, model)
+        with _patience():
+            _log(uri, head, number, report, model)
     except ImportError:
         log.warning("mlflow_missing", install="postscope[mlflow]")
         return False
@@ -35,6 +40,19 @@ def log_training(head: str, number: int, report: dict[str, Any], model: bytes) -
         log.warning("mlflow_failed", head=head, version=number, reason=told)
         return False
     return True
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """The library would ask a server that does not answer again for a quarter of an hour, unless the operator says
+    how long."""
+    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def _log(uri: str, head: str, number: int, report: dict[str, Any], model: bytes) -> None:
