@@ -52,7 +52,7 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     try:
         encoded = orjson.dumps(value)
     except (orjson.JSONEncodeError, TypeError) as error:
-        raise ValueError(f"must be plain JSON: {error}") from None
+        raise ValueError(_unstorable(value, 1) or f"must be plain JSON: {error}") from None
     if len(encoded) > MAX_METADATA_BYTES:
         raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
     # Looked through only where what was written shows that something may be wrong: most metadata are flat.

@@ -325,6 +325,14 @@ def test_parquet_nested_and_dotted(tmp_path: Path) -> None:
     assert "text" not in second
 
 
+def test_parquet_ids_that_are_whole_numbers_are_names(tmp_path: Path) -> None:
+    rows = {"source": [7], "external_id": [2**63], "author": [12], "created_at": ["2026-03-02T09:30:00Z"], "text": [5]}
+    pq.write_table(pa.table({**rows, "external_id": pa.array([2**63], pa.uint64())}), tmp_path / "a.parquet")
+    (post,) = posts(tmp_path / "a.parquet")
+    assert (post["source"], post["external_id"], post["author"]) == ("7", str(2**63), "12")
+    assert post["text"] == 5  # no name: that it is a number is for the check of the post to say
+
+
 def test_parquet_goes_on_from_any_row_across_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     table = pa.table({**{name: ["x"] * 25 for name in POST}, "n": range(25)})

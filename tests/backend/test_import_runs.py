@@ -8,6 +8,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_rejected_rows_are_written_down_with_line_and_reasons(database: Database
     assert (second["line"], second["row"]) == (4, post(1, labels={"a": 1}, text=7))
     assert [reason["field"] for reason in second["reasons"]] == ["text", "labels"]
     assert summary.rejects == tmp_path / "posts.jsonl.rejected.jsonl"
+
+
+def test_rows_that_cannot_be_written_as_they_are_are_rejected_like_any_other(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "posts.jsonl"
+    deep = orjson.dumps(post(1, metadata={"a": "x"})).replace(b'"x"', b"[" * 600 + b"]" * 600)
+    path.write_bytes(lines([post(0), deep, post(2)]))
+    assert (imported(database, path).accepted, rejected(path)[0]["line"]) == (2, 2)
+    assert rejected(path)[0]["row"]["external_id"] == "1"
+    table = tmp_path / "posts.parquet"
+    large = [{**post(n), "metadata": {"n": Decimal(10) ** (n + 17)}} for n in (0, 3)]
+    pq.write_table(pa.Table.from_pylist(large), table)
+    assert (imported(database, table).updated, rejected(table)[0]["line"]) == (1, 2)
+    assert rejected(table)[0]["row"]["metadata"] == {"n": "1" + "0" * 20}
 
 
 def test_a_finished_file_is_read_again_and_nothing_changes(database: Database, tmp_path: Path) -> None:

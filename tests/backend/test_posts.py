@@ -114,6 +114,7 @@ def nested(depth: int, kind: type = list) -> Any:
         ('{"a": -Infinity, "b": 1}', "Infinity"),
         (json.dumps({"a": nested(MAX_METADATA_DEPTH)}), "deep"),
         (json.dumps({"a": nested(200, dict)}), "deep"),
+        (json.dumps({"a": nested(400)}), "deep"),
         ('{"a": ["b\\u0000c"]}', "NUL"),
         ('{"a": {"b\\u0000c": 1}}', "NUL"),
     ],

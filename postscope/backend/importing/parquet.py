@@ -19,6 +19,7 @@ from postscope.backend.importing.tables import check_columns, to_post
 
 _BATCH: Final = 256
 _READ_BUFFER: Final = 256 * 1024
+_NAMES: Final = frozenset({"source", "external_id", "author"})
 
 
 class ParquetRows:
@@ -89,10 +90,16 @@ def _microseconds(batch: Any) -> Any:
 def _row(number: int, width: int, record: dict[str, Any]) -> Row:
     problems: list[FieldProblem] = []
     plain = {name: _plain(name, value, problems) for name, value in record.items()}
-    post, more = to_post({name.strip(): value for name, value in plain.items()})
+    post, more = to_post({name.strip(): _name(name.strip(), value) for name, value in plain.items()})
     problems += more
     size = max(width, sum(len(value) for value in plain.values() if isinstance(value, str)))
     return Row(number, number, size, plain, None if problems else post, tuple(problems))
+
+
+def _name(column: str, value: Any) -> Any:
+    """Ids are often kept as whole numbers in tables; a post has names."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole and column in _NAMES else value
 
 
 def _plain(path: str, value: Any, problems: list[FieldProblem]) -> Any:

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from postscope.backend.errors import FieldProblem, Invalid
 from postscope.backend.importing.rows import Row
 
+_SHOWN_DEPTH: Final = 64
+_LEFT_OUT: Final = "…"
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 
 
@@ -47,8 +49,11 @@ class Rejects:
 
 def entry(row: Row, problems: Sequence[FieldProblem]) -> bytes:
     """One line of the file."""
-    reasons = [asdict(problem) for problem in problems]
-    return orjson.dumps({"line": row.line, "reasons": reasons, "row": row.original}, default=_as_text, option=_OPTIONS)
+    told = {"line": row.line, "reasons": [asdict(problem) for problem in problems], "row": row.original}
+    try:
+        return orjson.dumps(told, default=_as_text, option=_OPTIONS)
+    except orjson.JSONEncodeError:  # what it was rejected for may be what cannot be written either
+        return orjson.dumps(told | {"row": _writable(row.original, _SHOWN_DEPTH)}, option=_OPTIONS)
 
 
 def place_for(path: Path, fingerprint: str, fallback: Path | None) -> Path:
@@ -67,6 +72,19 @@ def place_for(path: Path, fingerprint: str, fallback: Path | None) -> Path:
     except OSError as error:
         raise Invalid.of("rejects_dir", f"{fallback} cannot be made: {error.strerror}") from error
     return fallback / f"{path.name}.{fingerprint[:12]}.rejected.jsonl"
+
+
+def _writable(value: Any, levels: int) -> Any:
+    """The same as far as it can be written: what lies too deep is left out, numbers of many digits become text."""
+    if isinstance(value, dict):
+        return {str(key): _writable(item, levels - 1) for key, item in value.items()} if levels else _LEFT_OUT
+    if isinstance(value, list):
+        return [_writable(item, levels - 1) for item in value] if levels else _LEFT_OUT
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return value
+    return str(value)
 
 
 def _as_text(value: Any) -> str:
