@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import json
 import re
 from enum import Enum
 from pathlib import Path
@@ -46,6 +47,8 @@ def shown(field: FieldInfo) -> str:
         value = str(value).lower()
     elif isinstance(value, float):
         value = f"{value:g}"
+    elif isinstance(value, tuple) and any(isinstance(item, str) for item in value):
+        value = json.dumps(value)  # as a variable has it
     elif isinstance(value, tuple):
         value = list(value)
     return f"`{value}`"

@@ -245,9 +245,17 @@ class ApiSettings(_Group):
     failed_keys_per_minute: Annotated[int, Field(ge=1)] = Field(
         60, description="how often a client address may come without a valid key"
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.1",), description="proxies whose X-Forwarded-For tells the client's address (addresses or CIDR)"
+    )
     open_docs: bool = Field(False, description="/docs and /openapi.json without a key")
     min_score: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="default of a search's min_score")
     threads: Annotated[int, Field(ge=1, le=200)] = 16
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked_networks(value)
 
 
 class TopicsSettings(_Group):

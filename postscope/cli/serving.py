@@ -47,6 +47,7 @@ def build_server(runtime: Runtime) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(api.trusted_proxies),
         timeout_graceful_shutdown=20,
     )
     return uvicorn.Server(config)

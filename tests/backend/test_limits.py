@@ -11,12 +11,13 @@ from fastapi.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from postscope.backend.app import create_app
-from postscope.backend.auth import Role
+from postscope.backend.auth import CACHE_SECONDS, Role
 from postscope.backend.database import Database
 from postscope.backend.errors import TooManyRequests
 from postscope.backend.limits import Allowance, BodyLimit, RateLimiter
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Settings
+from postscope.cli.serving import build_server
 from tests.conftest import ApiKeyMaker, SetClock, bearer
 from tests.servers import RedisServer, free_port
 
@@ -150,6 +151,44 @@ def test_whoever_tries_keys_is_stopped_and_whoever_has_one_is_not(narrow: TestCl
     assert narrow.get("/v1/keys").status_code == 429
     assert narrow.get("/v1/keys", headers=known).status_code == 200
     assert narrow.get("/healthz").status_code == 200
+
+
+def test_a_key_that_was_valid_stays_so_whatever_strangers_do_at_its_address(
+    narrow: TestClient, api_key: ApiKeyMaker, clock: SetClock
+) -> None:
+    known, revoked = bearer(api_key(Role.ADMIN)), bearer(api_key(Role.ADMIN))
+    listed = narrow.get("/v1/keys", headers=known).json()
+    assert narrow.get("/v1/keys", headers=revoked).status_code == 200
+    assert [narrow.get("/v1/keys", headers=bearer(f"ps_{n:043}")).status_code for n in range(3)] == [401, 401, 429]
+    clock.forward(seconds=CACHE_SECONDS + 1)
+    assert narrow.get("/v1/keys", headers=known).status_code == 200
+    narrow.delete(f"/v1/keys/{listed['keys'][-1]['id']}", headers=known)
+    assert narrow.get("/v1/keys", headers=revoked).status_code == 429  # a stranger's, like any other
+
+
+@pytest.mark.parametrize(("proxy", "second"), [("10.1.2.3", 401), ("192.0.2.1", 429)])
+def test_behind_a_trusted_proxy_each_client_has_an_address_of_its_own(
+    settings: Settings, database: Database, proxy: str, second: int
+) -> None:
+    api = settings.api.model_copy(update={"failed_keys_per_minute": 1, "trusted_proxies": ("10.0.0.0/8",)})
+    config = build_server(Runtime(settings.model_copy(update={"api": api}), database)).config
+    config.load()
+
+    async def knock(client: str) -> int:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        scope = {"type": "http", "method": "GET", "path": "/v1/keys", "query_string": b"", "client": (proxy, 1)}
+        await config.loaded_app(scope | {"headers": [(b"x-forwarded-for", client.encode())]}, receive, send)  # type: ignore[arg-type]
+        return int(sent[0]["status"])
+
+    assert [anyio.run(knock, client) for client in ("203.0.113.1", "203.0.113.2")] == [401, second]
+    assert anyio.run(knock, "203.0.113.1") == 429
 
 
 def test_processes_that_serve_together_count_together(redis_server: RedisServer) -> None:
