@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import json
+import pkgutil
 import re
 from enum import Enum
 from pathlib import Path
@@ -47,10 +47,8 @@ def shown(field: FieldInfo) -> str:
         value = str(value).lower()
     elif isinstance(value, float):
         value = f"{value:g}"
-    elif isinstance(value, tuple) and any(isinstance(item, str) for item in value):
-        value = json.dumps(value)  # as a variable has it
     elif isinstance(value, tuple):
-        value = list(value)
+        value = json.dumps(value)  # as a variable has it
     return f"`{value}`"
 
 
