@@ -22,9 +22,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postscope.backend.database import Clock, Database
+from postscope.backend.database_errors import UNABLE
 from postscope.backend.errors import Forbidden, Invalid, NotFound, PostscopeError, Unauthenticated
 from postscope.backend.limits import RateLimiter
-from postscope.backend.problems import Problem
+from postscope.backend.problems import Problem, unable_database
 from postscope.backend.tables import ApiKey
 
 CACHE_SECONDS: Final = 30.0
@@ -228,6 +229,9 @@ class KeyFirst:
                 await _admit(request, bearer.credentials if bearer else await _HEADER(request))
             except PostscopeError as error:
                 await Problem.of(error)(scope, receive, send)
+                return
+            except UNABLE as error:
+                await unable_database(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -12,11 +12,11 @@ import orjson
 import psycopg
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from postscope.backend.errors import NotReady
+from postscope.backend.database_errors import UNABLE, unable
 
 Clock = Callable[[], datetime]
 
@@ -79,8 +79,8 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except OperationalError as error:
-            raise NotReady("the database does not answer", code="database_down") from error
+        except UNABLE as error:
+            raise unable(error) from error
 
     def close(self) -> None:
         """Give all connections back."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from postscope.backend.database_errors import UNABLE, unable
 from postscope.backend.errors import FieldProblem, NotReady
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,8 @@ class Readiness:
         error = future.exception()
         if error is None:
             return None
+        if isinstance(error, UNABLE):  # the check itself is not what failed
+            error = unable(error)
         code = error.code if isinstance(error, NotReady) else usual
         log.warning("not_ready", check=name, code=code, reason=str(error))  # the answer tells strangers only the code
         return code

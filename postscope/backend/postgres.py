@@ -110,6 +110,29 @@ class EmbeddedPostgres:
                 self._shut_down()
                 forget_socket_folder(self._data)
 
+    def revive(self) -> bool:
+        """Start the server again if it has ended though it was not told to, as it does when the disk is full.
+
+        Returns:
+            Whether it had ended. False where this object is no user of the server.
+
+        Raises:
+            NotReady: it cannot be started now.
+        """
+        if self._users is None:
+            return False
+        try:
+            with self._lock("turn"):
+                if self._users is None or self._postmaster() is not None:
+                    return False
+                log.warning("postgres_ended", log=str(self.log_file), last_words=self._last_words())
+                if self._process is not None:
+                    self._process.poll()  # lets go of what is left of it
+                self._bring_up()
+                return True
+        except OSError as error:
+            raise NotReady(f"PostgreSQL cannot be started in {self._root}: {error}", code="database_down") from error
+
     def __enter__(self) -> Self:
         self.start()
         return self

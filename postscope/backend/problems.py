@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
+from postscope.backend.database_errors import UNABLE, unable, why
 from postscope.backend.errors import FieldProblem, Invalid, NotReady, PostscopeError
 from postscope.backend.logs import current_request_id
 from postscope.indexing.media.sandbox.pool import SandboxDown
@@ -104,12 +105,25 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DataError, _on_data_error)
     app.add_exception_handler(SandboxDown, _on_sandbox_down)
+    for kind in UNABLE:
+        app.add_exception_handler(kind, _on_unable_database)
 
 
 def _on_postscope_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, PostscopeError) or (error.status >= 500 and error.status != 503):
         raise error  # not foreseen: logged with its trace where everything unforeseen is
     return Problem.of(error)
+
+
+def _on_unable_database(_request: Request, error: Exception) -> Response:
+    return unable_database(error)
+
+
+def unable_database(error: Exception) -> Problem:
+    """The answer while the database cannot do its work; the log has the reason."""
+    answer = unable(error)
+    log.warning("database_unable", code=answer.code, reason=why(error))
+    return Problem.of(answer)
 
 
 def _on_sandbox_down(_request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from postscope.backend.database import Database
 from postscope.backend.errors import BadSettings
 from postscope.backend.logs import configure_logging
 from postscope.backend.postgres import EmbeddedPostgres
+from postscope.backend.postgres_watch import kept_up
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Mode, Settings
 from postscope.migrations.collections.live import ensure_live_space
@@ -26,7 +27,8 @@ def database_url(settings: Settings) -> Iterator[str]:
     postgres = EmbeddedPostgres(settings.data_dir)
     postgres.start()
     try:
-        yield postgres.url
+        with kept_up(postgres):
+            yield postgres.url
     finally:
         postgres.stop()
 

@@ -8,6 +8,7 @@ import time
 import structlog
 
 from postscope.backend import runs, work
+from postscope.backend.database_errors import why
 from postscope.backend.jobs import LocalBell
 from postscope.backend.runtime import Runtime
 from postscope.backend.setting_groups import WorkSettings
@@ -20,7 +21,7 @@ from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.patrol import Patrol
-from postscope.workers.stages import run_stage
+from postscope.workers.stages import OUTAGES, run_stage
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +83,8 @@ class LocalRunner:
         while not self._stopping.is_set():
             try:
                 run_stage(self._runtime, stage, stop=self._stopping.is_set)
-            except Exception:
-                log.exception("stage_thread_failed", stage=stage.value)
+            except Exception as error:
+                _tell("stage_thread_failed", error, stage=stage.value)
                 self._stopping.wait(pause)
             if isinstance(bell, LocalBell):
                 bell.wait(stage, pause)
@@ -94,16 +95,16 @@ class LocalRunner:
         while not self._stopping.is_set():
             try:
                 work_runs(self._runtime, stop=self._stopping.is_set)
-            except Exception:
-                log.exception("runs_failed")
+            except Exception as error:
+                _tell("runs_failed", error)
             self._stopping.wait(self._runtime.settings.work.sweep_seconds)
 
     def _deliver(self) -> None:
         while not self._stopping.wait(self._runtime.settings.work.sweep_seconds):
             try:
                 deliver_due(self._runtime, stop=self._stopping.is_set)
-            except Exception:
-                log.exception("deliveries_failed")
+            except Exception as error:
+                _tell("deliveries_failed", error)
 
     def _build_index(self) -> None:
         """Beyond ``store.index_from`` posts that are scanned one by one, build the index beside and swap it in."""
@@ -129,5 +130,13 @@ class LocalRunner:
                 sweep(self._runtime)
                 patrol.step()
                 fingerprints.step()
-            except Exception:
-                log.exception("sweep_failed")
+            except Exception as error:
+                _tell("sweep_failed", error)
+
+
+def _tell(event: str, error: Exception, **what: str) -> None:
+    """One line where a part is down, which is tried again every few seconds; elsewhere all that is known."""
+    if isinstance(error, OUTAGES):
+        log.warning(event, reason=why(error), **what)
+    else:
+        log.error(event, exc_info=error, **what)

@@ -10,11 +10,11 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from postscope.backend import work, work_ends
 from postscope.backend.blobs import BlobsUnavailable
+from postscope.backend.database_errors import UNABLE, why
 from postscope.backend.errors import NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.work import Claim, Stage
@@ -46,7 +46,7 @@ VIDEO_POSTS = 2
 BETWEEN_POSTS = 8
 """Posts without videos that may be indexed between two slices of a video's pictures: few, as a lease runs."""
 
-OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, SandboxDown, OperationalError)
+OUTAGES = (StoreUnavailable, BlobsUnavailable, NotReady, SandboxDown, *UNABLE)
 """A part that every post needs is down: waited for, however long it takes, and no post is given up for it."""
 
 
@@ -154,13 +154,13 @@ def _postpone(runtime: Runtime, stage: Stage, claims: Sequence[Claim], error: Ex
     """Wait for what is down. Where that is the database itself, the lease does it: this raises then."""
     settings = runtime.settings.work
     pause = min(settings.retry_cap_seconds, settings.retry_base_seconds)
-    log.warning("stage_postponed", stage=stage.value, posts=len(claims), reason=str(error), seconds=pause)
+    log.warning("stage_postponed", stage=stage.value, posts=len(claims), reason=why(error), seconds=pause)
     with runtime.database.session() as session:
         work_ends.postpone(
             session,
             claims,
             code=type(error).__name__,
-            reason=str(error),
+            reason=why(error),
             until=runtime.clock() + timedelta(seconds=pause),
         )
 

@@ -15,7 +15,7 @@ from postscope.backend.errors import NotReady
 from postscope.backend.health import Readiness
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Settings
-from tests.conftest import SetClock
+from tests.conftest import SetClock, bearer
 from tests.servers import free_port
 
 
@@ -70,6 +70,18 @@ def test_a_check_that_breaks_is_a_part_that_is_down() -> None:
     assert caught.value.code == "store_down"
 
 
+def test_a_check_that_needs_the_database_says_that_it_is_down() -> None:
+    dead = Database(f"postgresql://postscope@127.0.0.1:{free_port()}/postscope")
+
+    def opening() -> None:
+        with dead.session() as session:
+            session.connection()
+
+    with pytest.raises(NotReady) as caught:
+        readiness(model=opening, backlog=opening).verify()
+    assert [problem.reason for problem in caught.value.problems] == ["database_down", "database_down"]
+
+
 def test_a_check_that_hangs_is_started_once_and_counts_when_it_ends() -> None:
     gate, ended = threading.Event(), threading.Event()
     calls: list[None] = []
@@ -113,3 +125,8 @@ def test_a_dead_database_is_told_and_liveness_stays(settings: Settings, clock: S
         client.app.state.readiness = Readiness({"database": dead.ready})  # type: ignore[attr-defined]
         assert client.get("/readyz").json()["code"] == "database_down"
         assert client.get("/healthz").status_code == 200
+        for method, path in (("GET", "/v1/posts"), ("POST", "/v1/posts"), ("POST", "/v1/search")):
+            answer = client.request(method, path, headers=bearer(f"ps_{'x' * 43}"))
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_down"), answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert int(answer.headers["retry-after"]) >= 1

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from postscope.backend import postgres_install
 from postscope.backend.errors import NotReady
 from postscope.backend.postgres import EmbeddedPostgres
 from postscope.backend.postgres_socket import reachable_socket_folder
+from postscope.backend.postgres_watch import kept_up
 
 OTHER_PROCESS = """
 import sys, time
@@ -159,6 +161,37 @@ def test_its_own_child_killed_is_started_again(folder: Path) -> None:
         assert ask(second.url, "SELECT 1") == 1
         assert postmaster(folder) not in (None, pid)
     server.stop()
+    assert postmaster(folder) is None
+
+
+def test_a_server_that_ended_by_itself_is_brought_back_for_its_users(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    assert not server.revive()  # nobody uses it
+    with server:
+        assert not server.revive()
+        with psycopg.connect(server.url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        pid = postmaster(folder)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while postmaster(folder) == pid:
+            time.sleep(0.01)
+        assert server.revive()
+        assert ask(server.url, "SELECT n FROM kept") == 7
+    assert not server.revive()
+    assert postmaster(folder) is None
+
+
+def test_while_a_process_uses_it_somebody_looks_after_it(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server, kept_up(server, every_seconds=0.05):
+        pid = postmaster(folder)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while postmaster(folder) in (None, pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        server.start()
+        assert postmaster(folder) not in (None, pid)
     assert postmaster(folder) is None
 
 

@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI, Query
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from postscope.backend.envelope import RequestEnvelope
 from postscope.backend.errors import (
@@ -98,6 +100,28 @@ def test_what_was_not_foreseen_says_nothing_of_the_inside(error: Exception) -> N
     assert "hunter2" not in answer.text
     assert answer.json()["code"] == "internal"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OperationalError("SELECT secret", {}, psycopg.OperationalError("no way to 10.0.0.7")), "database_down"),
+        (OperationalError("COMMIT", {}, psycopg.errors.AdminShutdown("terminating")), "database_down"),
+        (OperationalError("COMMIT", {}, psycopg.errors.DiskFull("No space left on device")), "database_down"),
+        (InterfaceError("COMMIT", {}, psycopg.InterfaceError("the connection is closed")), "database_down"),
+        (OperationalError("SELECT secret", {}, psycopg.errors.QueryCanceled("statement timeout")), "database_busy"),
+        (OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected("deadlock detected")), "database_busy"),
+        (NoConnectionLeft("QueuePool limit of size 10 reached"), "database_busy"),
+    ],
+)  # fmt: skip
+def test_a_database_that_cannot_do_its_work_now_is_503_and_tells_nothing_of_the_inside(
+    error: Exception, code: str
+) -> None:
+    answer = raising(error).get("/it")
+    assert (answer.status_code, answer.json()["code"]) == (503, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert not any(word in answer.text for word in ("secret", "10.0.0.7", "QueuePool", "COMMIT"))
 
 
 def test_each_wrong_field_is_named() -> None:
