@@ -125,7 +125,6 @@ class EmbeddedPostgres:
             with self._lock("turn"):
                 if self._users is None or self._postmaster() is not None:
                     return False
-                log.warning("postgres_ended", log=str(self.log_file), last_words=self._last_words())
                 if self._process is not None:
                     self._process.poll()  # lets go of what is left of it
                 self._bring_up()

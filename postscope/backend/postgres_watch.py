@@ -27,7 +27,7 @@ def kept_up(postgres: EmbeddedPostgres, *, every_seconds: float = EVERY_SECONDS)
         while not ending.wait(every_seconds):
             try:
                 if postgres.revive():
-                    log.warning("postgres_started_again")
+                    log.warning("postgres_started_again", why_it_ended=str(postgres.log_file.with_name("log.1")))
                 failed = False
             except NotReady as error:
                 if not failed:  # it is tried again and again, and told once
