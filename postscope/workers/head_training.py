@@ -71,7 +71,7 @@ def _learn(runtime: Runtime, context: RunContext, head: Head) -> int | dict[str,
     if timely and (same := _same_lesson(runtime, head, found, space)) is not None:
         return _told(head, same) | {"unchanged": True, "learned_from": before}
     task: Task = "tags" if head.task == "tags" else "classes" if head.task == "classes" else "number"
-    names = label_names(runtime, head, found.labels, len(found.ids))
+    names = label_names(runtime, head, found.labels, found.ids, SEED)
     try:
         trained = train(
             found.posts, found.targets, found.labels, task, space=space, seed=SEED, tell=context.report, names=names

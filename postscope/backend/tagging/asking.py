@@ -8,11 +8,12 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Text, cast, func, literal, select, tablesample, text
+from sqlalchemy import ColumnElement, FromClause, select
 from sqlalchemy.orm import Session
 
+from postscope.backend.post_sample import PAGES, sample_posts
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Label, LabelSet, Post
+from postscope.backend.tables import Label, LabelSet
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.taggers import batch_of, tagger_of
 from postscope.indexing.stores.base import Stored
@@ -21,10 +22,6 @@ from postscope.indexing.zero_shot import Floats
 
 LOOKED_AT: Final = 1_500
 """Posts that are compared, of those that nobody has labelled: drawn by a hash of their ids and the seed."""
-PAGES: Final = 1_024
-"""Pages of the table of posts (8 KiB each) that are read at least; of a larger table no more than twice as many."""
-WIDER: Final = 8
-"""How many times as many pages are read where those that were read hold too few."""
 SHOWN_LABELS: Final = 5
 
 
@@ -77,45 +74,15 @@ def posts_to_label(runtime: Runtime, taxonomy: str, number: int | None, *, limit
 
 
 def candidates(session: Session, taxonomy_id: int, seed: int, *, pages: int = PAGES) -> list[UUID]:
-    """Indexed posts without a label of a taxonomy, ``LOOKED_AT`` of them or all there are, in a seeded order.
-
-    Of a large table only some pages are looked at, drawn by the seed, and more of them where these hold too few posts.
-    Posts of one page came in at about one time, so the pages hold many times more posts than are drawn from them. A
-    share is a power of two, so that a table that grows a little keeps its pages.
-
-    Args:
-        session: to read with.
-        taxonomy_id: of the taxonomy.
-        seed: of pages and order.
-        pages: that are read at least.
+    """Indexed posts without a label of a taxonomy, ``LOOKED_AT`` of them or all there are, in a seeded order; see
+    ``post_sample``.
     """
-    size = session.scalar(text("SELECT pg_relation_size('posts') / current_setting('block_size')::int")) or 0
-    share = 1.0
-    while size * share >= 2 * pages:
-        share /= 2
-    while share < 1:
-        found = _drawn(session, taxonomy_id, seed, share)
-        if len(found) == LOOKED_AT:
-            return found
-        share *= WIDER
-    return _drawn(session, taxonomy_id, seed)
 
+    def judged(seen: FromClause) -> ColumnElement[bool]:
+        of_taxonomy = select(Label.id).join(LabelSet, LabelSet.id == Label.set_id)
+        return of_taxonomy.where(LabelSet.taxonomy_id == taxonomy_id, Label.post_id == seen.c.id).exists()
 
-def _drawn(session: Session, taxonomy_id: int, seed: int, share: float = 1.0) -> list[UUID]:
-    posts = Post.__table__
-    seen = tablesample(posts, func.system(100 * share), seed=literal(seed)) if share < 1 else posts.alias()
-    judged = (
-        select(Label.id)
-        .join(LabelSet, LabelSet.id == Label.set_id)
-        .where(LabelSet.taxonomy_id == taxonomy_id, Label.post_id == seen.c.id)
-    )
-    query = (
-        select(seen.c.id)
-        .where(seen.c.indexed_version.is_not(None), ~judged.exists())
-        .order_by(func.md5(cast(seen.c.id, Text) + str(seed)), seen.c.id)
-        .limit(LOOKED_AT)
-    )
-    return list(session.scalars(query))
+    return sample_posts(session, LOOKED_AT, seed, judged, pages=pages)
 
 
 def _uncertainty(scores: Floats, thresholds: Floats) -> npt.NDArray[np.float64]:
