@@ -21,7 +21,7 @@ from postscope.workers.head_training import KIND
 from postscope.workers.head_upkeep import READERS
 
 app = typer.Typer(no_args_is_help=True, help="Trained heads: sentiment, segments, popularity and your own.")
-out = Console()
+out = Console(markup=False)
 
 
 @app.command("list")
@@ -34,7 +34,7 @@ def list_heads() -> None:
             versions = registry.versions(session, head)
             live = next((version for version in versions if version.state == "live"), None)
             trial = next((version for version in versions if version.state == "shadow"), None)
-            objective = f"{live.report['held_out']['objective']:.3f}" if live else "-"
+            objective = _figure(live.report["held_out"]["objective"]) if live else "-"
             table.add_row(
                 head.name,
                 head.task,
@@ -69,8 +69,8 @@ def train(
         params = {"head": name, "cause": "asked", "promote": promote}
         run = runs.perform(runtime, KIND, params, readers=READERS, exclusive=f"{KIND}:{name}")
     result = run.result or {}
-    state = "live" if result.get("live") else "a candidate"
-    out.print(f"version {result.get('version')} of {name} is {state}; held-out objective {result.get('objective'):.3f}")
+    state = "live" if result["live"] else "a candidate"
+    out.print(f"version {result['version']} of {name} is {state}; held-out objective {_figure(result['objective'])}")
 
 
 @app.command()
@@ -82,6 +82,11 @@ def rollback(name: str) -> None:
         version = registry.rollback(session, head, space=space, actor=runs.OPERATOR.name, now=runtime.clock())
         number = version.number
     out.print(f"version {number} of {name} is live")
+
+
+def _figure(value: float | None) -> str:
+    """None: of what was held out nothing could be told."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _waits(session: Session, head: Head, live: HeadVersion | None, space: str | None, now: datetime) -> str:

@@ -26,7 +26,7 @@ from postscope.indexing.stores.base import StoreBusy
 from postscope.workers.long_runs import work_runs
 
 app = typer.Typer(no_args_is_help=True, help="Long work: discoveries, sweeps, trainings.")
-out = Console()
+out = Console(markup=False)
 
 OPERATOR = Caller(UUID(int=0), "operator", frozenset({Role.ADMIN}))
 """Who types commands."""
@@ -57,7 +57,7 @@ def follow(run_id: Annotated[UUID, typer.Argument(help="as `postscope runs list`
     """Watch a run until it ends."""
     with process.opened(load_settings()) as runtime:
         run = watch(runtime, run_id)
-    out.print(f"{run.kind}: {run.state}", run.error or "", run.result or "", markup=False)
+    out.print(f"{run.kind}: {run.state}", run.error or "", run.result or "")
     if run.state == "failed":
         raise typer.Exit(1)
 
@@ -122,7 +122,7 @@ def watch(runtime: Runtime, run_id: UUID) -> Run:
     """Show the progress of a run until it ends."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

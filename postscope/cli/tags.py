@@ -13,13 +13,13 @@ from postscope.backend.auth import Role
 from postscope.backend.errors import Invalid
 from postscope.backend.settings import load_settings
 from postscope.backend.tables import TaxonomyVersion
-from postscope.backend.tagging import calibrating, judged_files, judgements, reading, taxonomies
+from postscope.backend.tagging import calibrating, ending, judged_files, judgements, reading, taxonomies
 from postscope.backend.tagging.report_page import report_page
 from postscope.cli import process
 from postscope.cli.runs import OPERATOR, perform
 
 app = typer.Typer(no_args_is_help=True, help="Taxonomies and tags.")
-out = Console(soft_wrap=True)
+out = Console(soft_wrap=True, markup=False)
 
 READERS = (Role.PRODUCT, Role.ANALYST, Role.MODERATOR)
 Version = Annotated[int | None, typer.Option(help="by default the live version, or the newest")]
@@ -33,7 +33,7 @@ def import_taxonomy(
     definition, origin = reading.read_taxonomy(_bytes(file), file.name, exclusive=exclusive)
     with process.opened(load_settings()) as runtime, runtime.database.session() as session:
         version = taxonomies.put(session, name, definition, origin=origin, actor=OPERATOR.name, now=runtime.clock())
-        out.print(f"{name}: version {version.number} is a draft until it is applied", markup=False)
+        out.print(f"{name}: version {version.number} is a draft until it is applied")
 
 
 @app.command()
@@ -53,12 +53,20 @@ def apply(name: str, version: Annotated[int | None, typer.Option(help="by defaul
     with process.opened(load_settings()) as runtime:
         with runtime.database.session() as session:
             if version is None:
-                version = taxonomies.next_number(session, taxonomies.get(session, name).id) - 1
+                version = taxonomies.newest_number(session, name)
             chosen = taxonomies.get_version(session, name, version)
             params = {"version_id": chosen.id, "taxonomy": name, "version": chosen.number}
             only = f"taxonomy:{chosen.taxonomy_id}"
         run = perform(runtime, "tags.apply", params, readers=READERS, exclusive=only)
-    out.print(f"{name}: version {version} is live; {run.result}", markup=False)
+    out.print(f"{name}: version {chosen.number} is live; {run.result}")
+
+
+@app.command()
+def withdraw(name: str) -> None:
+    """Show a taxonomy no more; it can be applied again."""
+    with process.opened(load_settings()) as runtime, runtime.database.session() as session:
+        version = ending.withdraw(session, name, actor=OPERATOR.name, now=runtime.clock())
+        out.print(f"{name}: version {version.number} is not live any more")
 
 
 @app.command()
@@ -70,7 +78,7 @@ def calibrate(name: str, version: Version = None, seed: int = 0) -> None:
             params = {"version_id": chosen.id, "taxonomy": name, "version": chosen.number, "seed": seed}
             only = f"taxonomy:{chosen.taxonomy_id}"
         run = perform(runtime, "tags.calibrate", params, readers=READERS, exclusive=only)
-    out.print(run.result, markup=False)
+    out.print(run.result)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import SearchRequest
 from postscope.backend.searching.service import search
 from postscope.backend.tables import Run, TaxonomyVersion
-from postscope.backend.tagging import reading_tags, taxonomies
+from postscope.backend.tagging import ending, reading_tags, taxonomies
 from postscope.backend.tagging.adhoc import TagRequest, tag
 from postscope.backend.tagging.definitions import TaxonomyIn
 from postscope.backend.tagging.going_live import stale
@@ -291,7 +291,7 @@ def test_an_upload_stays_as_long_as_a_label_has_it_as_an_example(runtime: Runtim
     desk.run(Stage.INDEX, Stage.ENRICH)
     assert apply(runtime, number).state == "done"
     with runtime.database.session() as session:
-        taxonomies.delete_version(session, "news", define(runtime), actor="ada", now=runtime.clock())
+        ending.delete_version(session, "news", define(runtime), forget=lambda _: None, actor="ada", now=runtime.clock())
     sweep(runtime)
     assert runtime.blobs.get(kept_sha) == picture, "another version has it"
 

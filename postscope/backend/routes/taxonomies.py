@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from postscope.backend import audit, runs
 from postscope.backend.auth import Caller, Role, require
-from postscope.backend.errors import Conflict, TooLarge
+from postscope.backend.errors import TooLarge
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import Taxonomy, TaxonomyExample, TaxonomyLabel, TaxonomyVersion
-from postscope.backend.tagging import reading, taxonomies
+from postscope.backend.tagging import ending, reading, taxonomies
 from postscope.backend.tagging.definitions import TaxonomyIn, TaxonomyName
 from postscope.backend.tagging.going_live import is_stale, live_space
 from postscope.backend.tagging.writing import forget_tags
@@ -204,16 +204,27 @@ def apply_version(name: str, version: Number, request: Request, caller: Definer)
 
 @router.delete("/{name}/versions/{version}", status_code=204, summary="Delete a draft or an old version")
 def delete_version(name: str, version: Number, request: Request, caller: Definer) -> None:
-    """With what it said of posts. The live version cannot be deleted."""
+    """With what it said of posts. The live version cannot be deleted: withdraw it, or apply another one, before."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:
-        chosen = taxonomies.get_version(session, name, version)
-        if chosen.state in ("live", "applying"):
-            raise Conflict(f"version {version} of {name!r} is {chosen.state}", code="version_in_use")
-        version_id = chosen.id
-    forget_tags(runtime, version_id)
+        ending.delete_version(
+            session,
+            name,
+            version,
+            forget=lambda version_id: forget_tags(runtime, version_id),
+            actor=caller.name,
+            now=runtime.clock(),
+        )
+
+
+@router.post("/{name}/withdraw", summary="Show a taxonomy no more")
+def withdraw(name: str, request: Request, caller: Definer) -> VersionContent:
+    """Of its live version nothing takes the place: new posts get none of its labels. What it said stays, as of an old
+    version; applied again it is live again."""
+    runtime = runtime_of(request)
     with runtime.database.session() as session:
-        taxonomies.delete_version(session, name, version, actor=caller.name, now=runtime.clock())
+        version = ending.withdraw(session, name, actor=caller.name, now=runtime.clock())
+        return _content(session, name, version.number)
 
 
 def _summary(row: Taxonomy, versions: list[TaxonomyVersion], space: str | None) -> TaxonomyOut:

@@ -14,12 +14,18 @@ from postscope.backend.tables.base import Base
 
 
 class Taxonomy(Base):
-    """A set of labels under a name. What it holds is in its versions."""
+    """A set of labels under a name. What it holds is in its versions.
+
+    Attributes:
+        newest: the highest number that a version was given, whether that is still there or not: audit log, reports
+            and people's queries name versions by their numbers.
+    """
 
     __tablename__ = "taxonomies"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    newest: Mapped[int] = mapped_column(server_default=sql("0"))
     created_by: Mapped[str]
     created_at: Mapped[datetime]
 

@@ -191,7 +191,7 @@ def _copy(session: Session, version: TaxonomyVersion, space: str, actor: str, no
     taxonomy = session.get_one(Taxonomy, version.taxonomy_id, with_for_update=True)
     made = TaxonomyVersion(
         taxonomy_id=taxonomy.id,
-        number=taxonomies.next_number(session, taxonomy.id),
+        number=taxonomies.next_number(taxonomy),
         description=version.description,
         exclusive=version.exclusive,
         open=version.open,

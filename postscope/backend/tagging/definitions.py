@@ -51,7 +51,9 @@ def _one_name(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-TaxonomyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+NAME_RULE: Final = "must have 1 to 64 small letters, digits, '-' or '_', a letter or digit first"
+TaxonomyName = Annotated[str, StringConstraints(pattern=NAME)]
 LabelName = Annotated[
     str,
     BeforeValidator(_storable),

@@ -10,6 +10,7 @@ kept until they are deleted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,15 @@ from postscope.backend.tables import (
     TaxonomyVersion,
     Upload,
 )
-from postscope.backend.tagging.definitions import DEFAULT_THRESHOLD, FlatLabel, TaxonomyIn, flatten, invalid
+from postscope.backend.tagging.definitions import (
+    DEFAULT_THRESHOLD,
+    NAME,
+    NAME_RULE,
+    FlatLabel,
+    TaxonomyIn,
+    flatten,
+    invalid,
+)
 
 
 def create(
@@ -40,9 +49,11 @@ def create(
 
     Raises:
         Conflict: ``taxonomy_exists``: there is one of this name.
-        Invalid: two labels have one name, or an example is not here.
+        Invalid: it cannot be called so, two labels have one name, or an example is not here.
     """
-    taxonomy = Taxonomy(name=name, created_by=actor, created_at=now)
+    if not re.fullmatch(NAME, name):
+        raise invalid([FieldProblem("name", NAME_RULE)])
+    taxonomy = Taxonomy(name=name, newest=0, created_by=actor, created_at=now)
     try:
         with session.begin_nested():
             session.add(taxonomy)
@@ -57,7 +68,7 @@ def create(
             created_at=now,
         )
     )
-    return _add(session, taxonomy, 1, definition, origin=origin, actor=actor, now=now)
+    return _add(session, taxonomy, next_number(taxonomy), definition, origin=origin, actor=actor, now=now)
 
 
 def add_version(
@@ -80,14 +91,25 @@ def add_version(
     kind = session.scalars(select(LabelSet.kind).where(LabelSet.taxonomy_id == taxonomy.id)).one()
     if (kind == "classes") != definition.exclusive:
         raise invalid([FieldProblem("exclusive", "cannot change from version to version: make a new taxonomy")])
-    number = next_number(session, taxonomy.id)
-    return _add(session, taxonomy, number, definition, origin=origin, actor=actor, now=now, based_on=based_on)
+    return _add(
+        session, taxonomy, next_number(taxonomy), definition, origin=origin, actor=actor, now=now, based_on=based_on
+    )
 
 
-def next_number(session: Session, taxonomy_id: int) -> int:
-    """Of a taxonomy's next version; whoever asks holds the lock of its row."""
-    query = select(func.max(TaxonomyVersion.number)).where(TaxonomyVersion.taxonomy_id == taxonomy_id)
-    return (session.scalar(query) or 0) + 1
+def next_number(taxonomy: Taxonomy) -> int:
+    """Of a taxonomy's next version, and never given again; whoever asks holds the lock of its row."""
+    taxonomy.newest += 1
+    return taxonomy.newest
+
+
+def newest_number(session: Session, name: str) -> int:
+    """Of the newest version that is there; 0 where there is none.
+
+    Raises:
+        NotFound: there is no such taxonomy.
+    """
+    query = select(func.max(TaxonomyVersion.number)).where(TaxonomyVersion.taxonomy_id == get(session, name).id)
+    return session.scalar(query) or 0
 
 
 def _add(
@@ -259,24 +281,3 @@ def put(
         except Conflict:
             pass  # somebody else made it meanwhile
     return add_version(session, name, definition, origin=origin, actor=actor, now=now)
-
-
-def delete_version(session: Session, name: str, number: int, *, actor: str, now: datetime) -> None:
-    """Remove a version that is a draft or old; what it said of posts was removed before.
-
-    Raises:
-        Conflict: ``version_in_use``: it is live or being applied.
-        NotFound: there is no such version.
-    """
-    version = get_version(session, name, number, lock=True)
-    if version.state in ("live", "applying"):
-        raise Conflict(f"version {number} of {name!r} is {version.state}", code="version_in_use")
-    session.delete(version)
-    audit.record(
-        session,
-        actor=actor,
-        action="taxonomy.delete",
-        subject=f"taxonomy:{name}",
-        evidence={"version": number},
-        now=now,
-    )
