@@ -1,68 +1,22 @@
-"""Heads as they learn: fair splits, honest thresholds, calibrated probabilities, nothing that a pickle could carry."""
+"""Heads as they learn: honest thresholds, calibrated probabilities, parts and names that help."""
 
 from __future__ import annotations
 
-import json
-import pickle
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import skops.io
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postscope.indexing.heads.calibrating import fit_calibration
-from postscope.indexing.heads.chance import standard_error
 from postscope.indexing.heads.drift import Reference, expected_noise
-from postscope.indexing.heads.estimators import Recipe, Task
-from postscope.indexing.heads.features import Floats, Indices, Metadata, PostFeatures
-from postscope.indexing.heads.head import Calibration, HeadUnreadable, TrainedHead, calibrated, fit_parts
+from postscope.indexing.heads.features import PostFeatures
+from postscope.indexing.heads.head import calibrated
 from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, f_beta, label_measures
-from postscope.indexing.heads.metadata import MetadataEncoder
 from postscope.indexing.heads.named import LabelNames
-from postscope.indexing.heads.splits import folds, hold_out
 from postscope.indexing.heads.training import TooFewLabels, judge, train
-
-DIM = 8
-
-
-def posts(
-    rng: np.random.Generator,
-    centres: Floats,
-    *,
-    media: Sequence[bool] | None = None,
-    metadata: Sequence[Metadata] | None = None,
-    spread: float = 0.4,
-) -> PostFeatures:
-    """Posts around the given centres (n, DIM); those of ``media`` have an image and no text."""
-    n = len(centres)
-    vectors = centres + rng.normal(scale=spread, size=(n, DIM))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    pictured = np.array(media if media is not None else [False] * n)[:, np.newaxis]
-    return PostFeatures(
-        [f"post {i}" for i in range(n)],
-        np.where(pictured, 0, vectors).astype(np.float32),
-        np.where(pictured, vectors, 0).astype(np.float32),
-        vectors,
-        list(metadata if metadata is not None else [{} for _ in range(n)]),
-        np.arange(n, dtype=np.float64),
-        np.arange(n),
-    )
-
-
-def classes(rng: np.random.Generator, n: int, k: int = 3) -> tuple[PostFeatures, Floats]:
-    targets = np.arange(n) % k
-    return posts(rng, np.eye(DIM)[targets]), targets.astype(np.float64)
-
-
-def silent(*_: object) -> None:
-    """Nobody listens."""
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(7)
+from tests.indexing.head_posts import DIM, classes, posts, rng, silent
 
 
 def test_classes_are_learned_and_judged_on_posts_that_were_held_out() -> None:
@@ -206,180 +160,6 @@ def test_only_copies_of_one_post_are_refused() -> None:
     )
     with pytest.raises(TooFewLabels, match="copies"):
         train(copies, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent)
-
-
-def test_a_head_is_kept_and_read_again() -> None:
-    some, targets = classes(rng(), 90)
-    head = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).head
-    again = TrainedHead.loads(head.dumps())
-    assert (again.labels, again.recipe, again.space) == (head.labels, head.recipe, "s")
-    assert np.allclose(again.predict(some), head.predict(some))
-    assert judge(again, some, targets)["macro_f1"] > 0.9
-
-
-def test_a_head_of_an_earlier_release_is_read() -> None:
-    some, targets = classes(rng(), 60)
-    head = train(some, targets, ["a", "b", "c"], "classes", space="s", seed=1, tell=silent).head
-    kept = skops.io.loads(head.dumps(), trusted=["scipy.sparse._csr.csr_matrix"])
-    header = json.loads(kept["header"])
-    header["recipe"] = header["recipe"][:4]  # as it was before names were examples
-    again = TrainedHead.loads(skops.io.dumps(kept | {"header": json.dumps(header)}))
-    assert np.allclose(again.predict(some), head.predict(some))
-
-
-def test_a_head_of_words_without_pieces_as_earlier_releases_made_them_is_read() -> None:
-    some, targets = classes(rng(), 60)
-    recipe = Recipe("words")
-    made = fit_parts(some, targets, "classes", recipe, 1)
-    assert made[0].maker.idf is not None
-    assert made[0].maker.idf.shape == (2**16,)
-    made[0].model.densify()  # as models of words were kept
-    head = TrainedHead("classes", ("a", "b", "c"), (0.5,) * 3, recipe, made, Calibration(), "s")
-    again = TrainedHead.loads(head.dumps())
-    assert np.allclose(again.predict(some), head.predict(some))
-    assert judge(again, some, targets)["macro_f1"] > 0.9
-
-
-def worded(source: np.random.Generator, targets: Floats, words: Sequence[str]) -> PostFeatures:
-    """Posts whose vectors say nothing; each has a word of its class, misspelt in its own way, among others."""
-    some = posts(source, np.zeros((len(targets), DIM)), spread=1.0)
-    texts = [f"this is {words[int(n)]}{source.integers(10_000)} again" for n in targets]
-    return replace(some, texts=texts)
-
-
-def test_words_tell_what_vectors_do_not_and_pieces_know_them_misspelt() -> None:
-    source = rng()
-    targets = (np.arange(240) % 2).astype(np.float64)
-    some = worded(source, targets, ["zorblax", "quintal"])
-    trained = train(some, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent)
-    assert trained.report["recipe"].startswith("linear on letters")
-    new = worded(source, targets, ["zorblax", "quintal"])
-    assert judge(trained.head, new, targets)["macro_f1"] > 0.95, "no whole word of these was ever seen"
-    data = trained.head.dumps()
-    assert len(data) < 1_000_000
-    assert np.array_equal(TrainedHead.loads(data).predict(new), trained.head.predict(new))
-
-
-@pytest.mark.parametrize("task", ["tags", "classes", "number"])
-def test_what_chance_makes_of_a_difference(task: Task) -> None:
-    source = rng()
-    targets = source.integers(0, 2, 400).astype(np.float64)
-    noise = source.normal(scale=0.8, size=400)
-
-    def said(noisy: Floats) -> Floats:
-        value = targets + noisy
-        if task == "number":
-            return np.stack([value] * 3, axis=1)
-        right = 1 / (1 + np.exp(4 * (0.5 - value)))
-        return np.stack([1 - right, right], axis=1) if task == "classes" else right[:, np.newaxis]
-
-    wanted = targets[:, np.newaxis] if task == "tags" else targets
-    cut = np.array([0.5])
-    groups = np.arange(400)
-    one, other = said(noise), said(source.permutation(noise))
-
-    def chance(a: Floats, b: Floats, of: Indices = groups) -> float:
-        return standard_error(task, a, b, wanted, (cut, cut), of, 1)
-
-    assert chance(one, one) == 0
-    assert 0.01 < chance(one, other) < 0.3
-    assert chance(one, other) == chance(one, other), "the same draws each time"
-    assert chance(one, said(noise * 1.02)) < chance(one, other), "paired: what both get wrong is no difference"
-    assert chance(one, other, groups // 8) > 0, "copies are drawn together"
-
-
-def test_what_chance_may_have_made_is_no_reason_for_another_recipe() -> None:
-    """Forty posts of noise: whatever does best on the folds does so by chance, so the first recipe mostly stays."""
-    source = rng()
-    targets = (np.arange(40) % 2).astype(np.float64)
-    taken, luckier = [], 0
-    for _ in range(8):
-        some = posts(source, np.zeros((40, DIM)), spread=1.0)
-        report = train(some, targets, ["a", "b"], "classes", space="s", seed=1, tell=silent).report
-        taken.append(report["recipe"])
-        luckier += report["compared"][0]["recipe"] != report["recipe"]
-    assert taken.count("linear on letters, C=1, balanced") >= 6
-    assert luckier >= 4, "the best on the folds is another one"
-
-
-@pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), pickle.dumps({"header": "{}"})])
-def test_bytes_that_are_no_head_are_refused(data: bytes) -> None:
-    with pytest.raises(HeadUnreadable):
-        TrainedHead.loads(data)
-
-
-def test_types_that_a_head_does_not_have_are_refused_before_anything_is_built() -> None:
-    class Stranger:
-        def __init__(self) -> None:
-            self.value = 1
-
-    Stranger.__module__, Stranger.__qualname__ = "os", "system"
-    with pytest.raises(HeadUnreadable):
-        TrainedHead.loads(skops.io.dumps({"header": "{}", "parts": [Stranger()]}))
-
-
-@pytest.mark.filterwarnings("error")
-@given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 6)), min_size=2, max_size=60))
-def test_near_copies_never_straddle(rows: list[tuple[float, int]]) -> None:
-    times, groups = np.array([t for t, _ in rows]), np.array([g for _, g in rows])
-    strata = [str(g % 2) for g in groups]
-    held = hold_out(times, groups, 0.2)
-    assert sorted([*held.train.tolist(), *held.test.tolist()]) == list(range(len(rows)))
-    _, found = folds(times, groups, strata, count=3, seed=1)
-    for fold in [held, *found]:
-        assert not set(groups[fold.train].tolist()) & set(groups[fold.test].tolist())
-
-
-def test_by_time_the_past_predicts_the_future() -> None:
-    times = np.arange(100.0)
-    kind, found = folds(times, np.arange(100), ["a", "b"] * 50, count=4, seed=1)
-    assert kind == "time"
-    assert all(times[fold.train].max() < times[fold.test].min() for fold in found)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("rare", [1, 2, 5])
-def test_rare_strata_are_dealt_out_together(rare: int) -> None:
-    strata = ["common"] * 30 + [f"rare {n}" for n in range(rare)]
-    kind, found = folds(np.zeros(len(strata)), np.arange(len(strata)), strata, count=4, seed=1)
-    assert (kind, len(found)) == ("groups", 4)
-    assert sorted(np.concatenate([fold.test for fold in found]).tolist()) == list(range(len(strata)))
-    in_tests = [sum(strata[n] != "common" for n in fold.test) for fold in found]
-    assert max(in_tests) <= rare // 4 + 1
-
-
-def test_posts_of_one_moment_are_dealt_out_by_groups() -> None:
-    kind, found = folds(np.zeros(40), np.arange(40), ["a", "b"] * 20, count=4, seed=1)
-    assert (kind, len(found)) == ("groups", 4)
-
-
-@given(
-    st.lists(
-        st.dictionaries(
-            st.sampled_from(["a", "b"]),
-            st.one_of(st.none(), st.booleans(), st.floats(allow_nan=True), st.text(max_size=5)),
-        ),
-        max_size=30,
-    )
-)
-def test_any_metadata_becomes_finite_numbers(rows: list[Metadata]) -> None:
-    encoder = MetadataEncoder.fit([row for row in rows if all(v == v for v in row.values())])
-    made = MetadataEncoder.from_json(encoder.to_json()).transform(rows)
-    assert made.shape == (len(rows), encoder.width)
-    assert np.isfinite(made).all()
-
-
-def test_missing_metadata_is_the_median_and_says_so() -> None:
-    encoder = MetadataEncoder.fit([{"n": float(v)} for v in (1, 2, 3, 4, 5)])
-    missing, median, other = encoder.transform([{}, {"n": 3.0}, {"n": "three"}])
-    assert missing[0] == median[0] == other[0]
-    assert [missing[1], median[1], other[1]] == [1, 0, 1]
-
-
-def test_a_rare_value_gets_no_column_and_an_unseen_one_is_all_zero() -> None:
-    encoder = MetadataEncoder.fit([{"s": "x"}] * 5 + [{"s": "y"}] * 2)
-    assert encoder.width == 1
-    assert encoder.transform([{"s": "x"}, {"s": "y"}, {"s": "z"}]).tolist() == [[1], [0], [0]]
 
 
 def test_f_half_prefers_precision() -> None:

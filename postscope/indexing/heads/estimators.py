@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from postscope.indexing.heads.features import Floats, Indices, PostFeatures
 from postscope.indexing.heads.inputs import Fusion, InputMaker, Matrix
@@ -24,6 +25,10 @@ ROUNDS = (20, 120)
 COMPONENTS = 48
 """Principal components that boosting sees of the vectors: trees split one column at a time, and vectors have many."""
 FEW_POSTS = 4_000
+MANY_A_LABEL = 500
+"""Posts a label, on average, that teach words well enough to be heard louder than vectors."""
+SOFTER = 0.7
+"""What vectors weigh then; as long as posts are fewer, they and the words weigh the same."""
 FAR = 30.0
 """Logits are kept within this: beyond it a probability is 0 or 1 in any case."""
 
@@ -78,7 +83,7 @@ def fit_part(
     """
     components = centre = None
     if recipe.kind == "boosting":
-        components, centre = _principal(maker.dense(posts), len(posts.text[0]) if len(posts) else 0)
+        components, centre = _principal(maker.dense(posts)[:, : maker.vector_columns(posts)])
     matrix = _columns(maker, posts, components, centre)
     model = _model(task, recipe, seed, boosting_rounds(targets, task))
     from threadpoolctl import threadpool_limits
@@ -92,19 +97,35 @@ def fit_part(
             model.fit(matrix, targets)
         else:
             seen = taught_columns(matrix)
-            model.fit(matrix[:, seen], targets)
-            _widen(model, seen, matrix.shape[1])
+            loud = np.ones(len(seen), np.float32)
+            loud[seen < maker.vector_columns(posts)] = _vectors_weigh(targets, task)
+            model.fit(matrix[:, seen].multiply(loud).tocsr(), targets)
+            _widen(model, seen, loud, matrix.shape[1])
     return FittedPart(maker, model, components, centre)
 
 
-def _widen(model: Any, seen: Indices, width: int) -> None:
-    """A model of some columns becomes one of all: what it was not taught weighs nothing, and is not kept."""
+def _vectors_weigh(targets: Floats, task: Task) -> float:
+    if task == "number":
+        return 1.0
+    labels = targets.shape[1] if task == "tags" else len(np.unique(targets))
+    return SOFTER if len(targets) >= MANY_A_LABEL * labels else 1.0
+
+
+def _widen(model: Any, seen: Indices, loud: npt.NDArray[np.float32], width: int) -> None:
+    """A model of some columns becomes one of all, as they are: what it was not taught weighs nothing, and is not kept.
+
+    Args:
+        model: fitted on the columns of ``seen``.
+        seen: their places.
+        loud: shape (seen,), what each was multiplied by.
+        width: of all columns.
+    """
     from scipy.sparse import csr_matrix
 
     for one in getattr(model, "estimators_", [model]):
         if not hasattr(one, "coef_"):
             continue  # it stands for a label that all posts have, or none
-        known = np.atleast_2d(one.coef_)
+        known = np.atleast_2d(one.coef_) * loud
         rows, columns = np.repeat(np.arange(len(known)), len(seen)), np.tile(seen, len(known))
         wide = csr_matrix((known.ravel(), (rows, columns)), shape=(len(known), width))
         one.coef_ = wide if one.coef_.ndim == 2 else wide.toarray()[0]
@@ -137,10 +158,8 @@ def _columns(maker: InputMaker, posts: PostFeatures, components: Floats | None, 
     return np.hstack([(dense[:, :cut] - centre) @ components.T, dense[:, cut:]])
 
 
-def _principal(dense: Floats, dim: int) -> tuple[Floats, Floats]:
-    """Directions of the vectors' columns (all but flags and metadata) and their mean, by eigenvectors: no seed."""
-    cut = dense.shape[1] // dim * dim if dim else 0
-    vectors = dense[:, :cut]
+def _principal(vectors: Floats) -> tuple[Floats, Floats]:
+    """Directions of vectors and their mean, by eigenvectors: no seed."""
     centre = vectors.mean(axis=0)
     _, directions = np.linalg.eigh(np.cov(vectors - centre, rowvar=False))
     kept = directions[:, ::-1][:, :COMPONENTS].T

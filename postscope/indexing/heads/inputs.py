@@ -57,6 +57,11 @@ class InputMaker:
             vectors = [posts.text, posts.media]
         return np.hstack([*vectors, flags, self.metadata.transform(posts.metadata)]).astype(np.float64)
 
+    def vector_columns(self, posts: PostFeatures) -> int:
+        """How many of the first columns are vectors."""
+        sides = 1 if self.part is not None or self.fusion == "fused" else 2
+        return sides * int(posts.text.shape[1])
+
     def matrix(self, posts: PostFeatures) -> Matrix:
         """All columns, shape (n, d)."""
         dense = self.dense(posts)
