@@ -26,7 +26,7 @@ from postscope.workers.fingerprint_patrol import FingerprintPatrol
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from postscope.workers.patrol import Patrol
-from postscope.workers.stages import run_stage
+from postscope.workers.stages import OUTAGES, run_stage
 
 SWEEP = "postscope.sweep"
 RUNS = "postscope.runs"
@@ -103,10 +103,11 @@ def create_celery() -> Celery:
         },
         beat_schedule_filename=os.path.join(settings.data_dir, "beat-schedule"),
     )
-    app.task(name=TASK)(_run_stage)
-    app.task(name=SWEEP)(_sweep)
-    app.task(name=RUNS)(_runs)
-    app.task(name=DELIVER)(_deliver)
+    # What is down is told in a line, not in a trace every two seconds.
+    app.task(name=TASK, throws=OUTAGES)(_run_stage)
+    app.task(name=SWEEP, throws=OUTAGES)(_sweep)
+    app.task(name=RUNS, throws=OUTAGES)(_runs)
+    app.task(name=DELIVER, throws=OUTAGES)(_deliver)
     return app
 
 
