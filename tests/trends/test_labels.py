@@ -76,6 +76,11 @@ def test_labels_are_ranked_by_what_emerges(archive: Archive, labelled: dict[str,
     assert "news/sport/football" in table
 
 
+def test_labels_are_ranked_among_the_posts_of_another_label(archive: Archive, labelled: dict[str, list[UUID]]) -> None:
+    found = archive.get("/v1/trends", **WINDOW, by="label", rank="emerging", label="news/sport/football")
+    assert {one["name"]: one["observed"] for one in found["trends"]} == {"news/sport": 20, "news/sport/football": 20}
+
+
 def test_labels_are_compared(archive: Archive, labelled: dict[str, list[UUID]]) -> None:
     found = archive.get("/v1/trends/compare", **WINDOW, labels=["news/sport", "news/weather"], bucket="6h")
     assert [(one["name"], one["total"]["posts"]) for one in found["series"]] == [

@@ -51,6 +51,14 @@ def test_each_list_has_what_belongs_there_with_evidence(
     assert not any(trend["significant"] for trend in steady)
 
 
+def test_topics_are_ranked_among_the_posts_of_topics_and_not_among_the_others(
+    archive: Archive, three_weeks: dict[str, UUID]
+) -> None:
+    inside = archive.get("/v1/trends", **WINDOW, outlier=False, rank="growing")
+    assert inside["trends"][0]["name"] == "grows"
+    assert archive.get("/v1/trends", **WINDOW, outlier=True, rank="growing")["trends"] == []
+
+
 def test_a_tag_is_one_with_or_without_its_sign(archive: Archive, three_weeks: dict[str, UUID]) -> None:
     on_the_last_day = (START + timedelta(days=21, hours=3)).isoformat()
     archive.add_many([{"created_at": on_the_last_day, "tags": [tag]} for tag in ("#Loud", "loud") * 20])

@@ -40,7 +40,8 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.label:
         named = look_up(session, {f"label.{n}": name for n, name in enumerate(asked.label)})
         ids = [label.label_id for label in named.values()]
-        found.append(exists(select(literal(1)).where(PostTag.post_id == Post.id, PostTag.label_id.in_(ids))))
+        said = aliased(PostTag)  # the statement around may count by what it joins
+        found.append(exists(select(literal(1)).where(said.post_id == Post.id, said.label_id.in_(ids))))
     if asked.author:
         found.append(Post.author_hash == author_hash(author_key, asked.author))
     if asked.author_hash:
@@ -50,9 +51,9 @@ def conditions(session: Session, asked: PostFilter, author_key: bytes) -> list[C
     if asked.topic_id:
         found.append(in_topic(session, resolve(session, asked.topic_id)))
     if asked.outlier is not None:
-        looked_at = select(literal(1)).where(TopicMember.post_id == Post.id)
-        nowhere = TopicMember.topic_id.is_(None)
-        found.append(exists(looked_at.where(nowhere if asked.outlier else TopicMember.topic_id.is_not(None))))
+        member = aliased(TopicMember)
+        nowhere = member.topic_id.is_(None) if asked.outlier else member.topic_id.is_not(None)
+        found.append(exists(select(literal(1)).where(member.post_id == Post.id, nowhere)))
     if asked.mood:
         found.append(exists(select(literal(1)).where(PostSentiment.post_id == Post.id, sounds(asked.mood))))
     return found
