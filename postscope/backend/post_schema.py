@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from postscope.backend.errors import FieldProblem
+from postscope.backend.times import UtcTime
 from postscope.indexing.normalise import storable
 
 MAX_TEXT = 100_000
@@ -35,15 +35,6 @@ MAX_METADATA_DEPTH = 32
 
 def _storable(value: Any) -> Any:
     return storable(value) if isinstance(value, str) else value
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("must carry a time zone, such as 2026-03-02T09:30:00Z")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie in the years 1 to 9999, in UTC too") from None
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +108,7 @@ class PostIn(_Model):
     author: Annotated[str, StringConstraints(max_length=500), BeforeValidator(_storable)] | None = Field(
         None, description="stored only as a keyed hash", examples=["@mara"]
     )
-    created_at: Annotated[datetime, AfterValidator(_aware)] = Field(examples=["2026-03-02T09:30:00Z"])
+    created_at: UtcTime = Field(examples=["2026-03-02T09:30:00Z"])
     text: Annotated[str, StringConstraints(max_length=MAX_TEXT), BeforeValidator(_storable)] | None = Field(
         None, examples=["The tide is out and the harbour is full of gulls #harbour"]
     )

@@ -185,6 +185,7 @@ HEAD = b"signal_type,signal_str,collab,category,tags,severity,expires_at,thresho
         (b"md5," + MD5.encode() + b",,,,awful,,,", "no severity"),
         (b"md5," + MD5.encode() + b",,,,,tomorrow,,", "no ISO 8601"),
         (b"md5," + MD5.encode() + b",,,,,2027-01-01,,", "time zone"),
+        (b"md5," + MD5.encode() + b",,,,,9999-12-31T23:59:59-05:00,,", "years 1 to 9999"),
         (b"md5," + MD5.encode() + b',,,,,,"{""pdq"": 1e9}",', "thresholds.pdq"),
         (b"md5," + MD5.encode() + b",,,,,," + b"[" * 100 + b",", "JSON object"),
         (b"md5," + MD5.encode() + b",,,,,,,perhaps", "true or false"),

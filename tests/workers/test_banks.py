@@ -103,6 +103,7 @@ def test_hashes_alone_are_enough(banks: BankDesk) -> None:
         ({"hashes": [{"kind": "md5", "value": "0" * 32}], "thresholds": {"pdq": 200}}, "thresholds"),
         ({"hashes": [{"kind": "md5", "value": "0" * 32}], "thresholds": {"md5": 1}}, "thresholds"),
         ({"hashes": [{"kind": "md5", "value": "0" * 32}], "expires_at": "2026-01-01T00:00:00"}, "expires_at"),
+        ({"hashes": [{"kind": "md5", "value": "0" * 32}], "expires_at": "9999-12-31T23:59:59-05:00"}, "expires_at"),
         ({"hashes": [{"kind": "md5", "value": "0" * 32}], "severity": "extreme"}, "severity"),
     ],
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from postscope.backend.banks.schema import SEVERITIES, Severity
+from postscope.backend.times import in_utc
 from postscope.indexing.known.signals import check_thresholds
 from postscope.indexing.normalise import storable
 
@@ -73,9 +74,10 @@ def expiry(value: str) -> datetime | None:
         found = datetime.fromisoformat(value.strip())
     except ValueError as error:
         raise BadLine("expires_at is no ISO 8601 time") from error
-    if found.tzinfo is None:
-        raise BadLine("expires_at needs a time zone")
-    return found
+    try:
+        return in_utc(found)
+    except ValueError as error:
+        raise BadLine(f"expires_at {error}") from error
 
 
 def safe(cell: str) -> str:

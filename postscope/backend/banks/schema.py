@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from postscope.backend.auth import Role
+from postscope.backend.times import UtcTime
 from postscope.indexing.known.signals import check_thresholds
 from postscope.indexing.normalise import storable
 
@@ -104,7 +104,7 @@ class EntryIn(_Thresholds):
     note: Note = ""
     tags: Annotated[list[Tag], Field(max_length=50)] = []
     enabled: bool = True
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcTime | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -130,7 +130,7 @@ class EntryChangeIn(_Thresholds):
     note: Note | None = None
     tags: Annotated[list[Tag], Field(max_length=50)] | None = None
     enabled: bool | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcTime | None = None
     quarantined: Literal[False] | None = None
     thresholds: Annotated[Thresholds, Field(max_length=10)] | None = Field(  # type: ignore[assignment]
         None, description=_THRESHOLDS_HELP
