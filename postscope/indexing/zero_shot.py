@@ -3,9 +3,9 @@
 1. A label's **direction** is the mean of its prompts, encoded as queries (an ensemble, Radford et al. 2021,
    arXiv:2103.00020), moved towards its positive examples and away from its negative ones (Rocchio 1971).
 2. Its cosine with a part of a post becomes a **logit** by the scale of that part: deviations above what the direction
-   gives to the part's cohort, through the curve that the space was calibrated with (``calibration``). So texts and
-   images compare, and 0 is where a reference post that has nothing to do with it stands. All of it is one linear map
-   a part, so that a million posts are one matrix product.
+   gives to the part's cohort, through the part's curve (``LABEL_CURVES``, ``calibration``). So texts and images
+   compare, and 0 is where a reference post that has nothing to do with it stands. All of it is one linear map a part,
+   so that a million posts are one matrix product.
 3. A post's logit is its best image's and its text's, put together so that more parts are no better chance.
 4. A softmax against the **background** makes probabilities: against the cohort alone, whose logit is 0, and against
    prompts of what is none of the labels, where there are some.
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from postscope.indexing.calibration import PARTS, UNFITTED, Part, SpaceCalibration, cohort_statistics
+from postscope.indexing.calibration import PARTS, UNFITTED, Logistic, Part, SpaceCalibration, cohort_statistics
 from postscope.indexing.types import Vector, Vectors
 
 PROMPTS_WEIGH = 4.0
@@ -29,6 +29,12 @@ PROMPTS_WEIGH = 4.0
 OTHER_KIND_WEIGHS = 0.5
 """What an example of the other modality counts for: it says what the label means, not how it looks or reads here."""
 NEGATIVES_WEIGH = 0.5
+
+LABEL_CURVES: Mapping[Part, Logistic] = {"text": (0.92, -4.23)}
+"""What a label's deviations in a part become, as ``SpaceCalibration.logistic``; of other parts the space's own curve.
+Those of a space are fitted to searches and what answers them, which is nearer than a post is to what it is about. Half
+at 4.6 deviations, in every space: chosen on parts of five sets of texts by two encoders
+(``tests.benchmarks.bench_label_curves``). Classes of pictures, of which there are 300, do best with the search's."""
 
 Floats = npt.NDArray[np.float32]
 Kind = str
@@ -86,10 +92,15 @@ class LinearMap:
     bias: Floats
 
     @classmethod
-    def of(cls, directions: Vectors, part: Part, calibration: SpaceCalibration) -> LinearMap:
-        """The scale of a part, folded into the directions (labels, dim). One that is zero never says anything."""
+    def of(
+        cls, directions: Vectors, part: Part, calibration: SpaceCalibration, curve: Logistic | None = None
+    ) -> LinearMap:
+        """The scale of a part, folded into the directions (labels, dim). One that is zero never says anything.
+
+        ``curve``: slope and offset over deviations; by default the space's for searches by text.
+        """
         cohort = calibration.cohort_text if part == "text" else calibration.cohort_media
-        slope, offset = calibration.logistic.get(("text", part), UNFITTED)
+        slope, offset = curve or calibration.logistic.get(("text", part), UNFITTED)
         means, sigmas = cohort_statistics(directions, cohort)
         scale = slope / sigmas
         bias = np.where(np.any(directions != 0, axis=1), offset - means * scale, -30.0)
@@ -116,12 +127,17 @@ class LabelSpace:
 
     @classmethod
     def of(
-        cls, directions: Mapping[Part, Vectors], background: Mapping[Part, Vectors], calibration: SpaceCalibration
+        cls,
+        directions: Mapping[Part, Vectors],
+        background: Mapping[Part, Vectors],
+        calibration: SpaceCalibration,
+        curves: Mapping[Part, Logistic] | None = None,
     ) -> LabelSpace:
-        """Directions (labels, dim) and background (b, dim) on the scales of a space."""
+        """Directions (labels, dim) and background (b, dim) on the scales of a space, by ``curves`` where they say."""
+        own = curves or {}
         return cls(
-            {part: LinearMap.of(rows, part, calibration) for part, rows in directions.items()},
-            {part: LinearMap.of(rows, part, calibration) for part, rows in background.items()},
+            {part: LinearMap.of(rows, part, calibration, own.get(part)) for part, rows in directions.items()},
+            {part: LinearMap.of(rows, part, calibration, own.get(part)) for part, rows in background.items()},
         )
 
     @property

@@ -32,9 +32,9 @@ def sweep(runtime: Runtime) -> None:
         waiting = [row for row in work.backlog(session) if row.waiting]
         session.execute(text("DELETE FROM search_pages WHERE expires_at < :now"), {"now": now})
         webhooks.forget_delivered(session, before=now - timedelta(days=runtime.settings.webhooks.keep_days))
+        start_again(runtime, session)  # before heads are trained, which takes longer
         start_watch(runtime, session)
         train_stale(runtime, session)
-        start_again(runtime, session)
         vectors.start(session, now=now)
         if check_again(session, now=now):
             runtime.jobs.after(session, [Stage.ENRICH])

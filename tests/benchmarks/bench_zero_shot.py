@@ -18,7 +18,7 @@ from postscope.backend.tagging.definitions import default_prompts
 from postscope.indexing.label_blocks import Labeller
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vectors
-from postscope.indexing.zero_shot import Examples, LabelSpace, PostBatch, direction
+from postscope.indexing.zero_shot import LABEL_CURVES, Examples, LabelSpace, PostBatch, direction
 from tests.benchmarks import data
 from tests.benchmarks.rig import models_in
 
@@ -41,10 +41,10 @@ PROMPTS = {
 """A first try in the words of a person, not tuned."""
 
 
-def open_model() -> SpaceModel:
-    """The bundled encoder with its calibration."""
+def open_model(name: str = "bundled") -> SpaceModel:
+    """An encoder with its calibration."""
     folder = Path(tempfile.gettempdir()) / "postscope-bench-models"
-    return models_in(folder).get(EncoderSettings())
+    return models_in(folder).get(EncoderSettings(name=name))
 
 
 def labeller(
@@ -64,7 +64,7 @@ def labeller(
         part: np.stack([direction(vectors, nothing, nothing, part) for vectors in rows]) for part in ("text", "media")
     }
     return Labeller(
-        LabelSpace.of(found, dict.fromkeys(found, np.zeros((0, dim), np.float32)), model.calibration),
+        LabelSpace.of(found, dict.fromkeys(found, np.zeros((0, dim), np.float32)), model.calibration, LABEL_CURVES),
         np.full(len(prompts), 0.01, np.float32),
         np.full(len(prompts), -1, np.intp),
         exclusive=True,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from postscope.indexing.calibration import Part, SpaceCalibration
+from postscope.indexing.calibration import PARTS, Part, SpaceCalibration, cohort_statistics
 from postscope.indexing.folds import copy_groups, grouped_folds
 from postscope.indexing.label_blocks import Labeller, capped
 from postscope.indexing.label_fit import (
@@ -25,6 +25,7 @@ from postscope.indexing.label_fit import (
 )
 from postscope.indexing.types import Centres, Vectors
 from postscope.indexing.zero_shot import (
+    LABEL_CURVES,
     Examples,
     Floats,
     LabelSpace,
@@ -34,6 +35,7 @@ from postscope.indexing.zero_shot import (
     direction,
     post_logits,
     probabilities,
+    sigmoid,
 )
 
 DIM = 32
@@ -117,6 +119,20 @@ def test_a_closed_set_sums_to_one_and_an_open_one_to_less() -> None:
     opened = labeller(AXES[:3], exclusive=True).probabilities(posts)
     assert closed.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-5)
     assert (opened.sum(axis=1) < 1).all()
+
+
+@pytest.mark.parametrize("searches", [(1.4, -4.0), (0.3, -4.0), (2.0, -16.0)])
+def test_what_a_text_needs_for_a_label_does_not_hang_on_what_answers_a_search(searches: tuple[float, float]) -> None:
+    """In a space whose searches have an answer only near by, no label would ever be given."""
+    space = replace(calibration(), logistic={("text", "text"): searches, ("text", "media"): searches})
+    none = dict.fromkeys(PARTS, np.zeros((0, DIM), np.float32))
+    labels = LabelSpace.of(dict.fromkeys(PARTS, AXES[:1]), none, space, LABEL_CURVES)
+    mean, sigma = (float(found[0]) for found in cohort_statistics(AXES[:1], space.cohort_text))
+    rows = np.array([[mean + sigma * deviations] for deviations in (3.0, 4.6, 7.0)], np.float32) * AXES[:1]
+    found = sigmoid(post_logits(labels.parts, texts(rows)))[:, 0]
+    assert found == pytest.approx([0.19, 0.5, 0.9], abs=0.01)
+    as_search = LinearMap.of(AXES[:1], "media", space).logits(rows)
+    assert post_logits(labels.parts, images(rows)) == pytest.approx(as_search), "of pictures the space's own holds"
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8])

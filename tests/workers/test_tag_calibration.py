@@ -13,13 +13,14 @@ from postscope.backend.auth import Role
 from postscope.backend.errors import Invalid
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Label, Run, TaxonomyLabel
-from postscope.backend.tagging import asking, calibrating, judgements, taxonomies
+from postscope.backend.tagging import asking, calibrating, judgements, taggers, taxonomies
 from postscope.backend.tagging.judgements import Judgement
 from postscope.backend.tagging.report_page import report_page
 from postscope.backend.work import Stage
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from tests.workers.conftest import Desk
+from tests.workers.small_encoder import DIM
 from tests.workers.test_tagging import NEWS, apply, define, payload, pretend_another_space
 
 RAIN = ["it rains", "it pours"] * 12
@@ -98,6 +99,28 @@ def test_a_version_that_was_applied_stays_and_the_next_one_has_the_thresholds(
         assert len(taxonomies.examples_of(session, made.id)) == 2
     apply(runtime, 2)
     assert "news@2/weather" in payload(desk, sixty[25])
+
+
+def test_a_calibration_stands_on_the_curves_that_it_was_fitted_on(
+    runtime: Runtime, sixty: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an uncalibrated label is given from in a later version; also one from before calibrations said which."""
+    define(runtime)
+    judge(runtime, *(whole(id, *(["sport/football"] if n < 20 else [])) for n, id in enumerate(sixty)))
+    assert calibrate(runtime, 1).state == "done"
+
+    def scores(**changed: object) -> list[float]:
+        with runtime.database.session() as session:
+            version = taxonomies.get_version(session, "news", 1)
+            version.calibration = (version.calibration or {}) | changed
+        points = runtime.store.retrieve(runtime.live.collection, sixty[:1])
+        tagger = taggers.tagger_of(runtime, runtime.live, version)
+        return [round(p, 4) for p in tagger.labeller.probabilities(taggers.batch_of(points, DIM))[0].tolist()]
+
+    before = scores()
+    monkeypatch.setattr(taggers, "LABEL_CURVES", {"text": (3.0, -1.0)})
+    assert scores(read="anew") == before
+    assert scores(curves={}) != before, "then labels had the curves of searches"
 
 
 def test_in_another_space_a_calibration_is_made_again_from_what_people_said(runtime: Runtime, desk: Desk) -> None:

@@ -31,7 +31,7 @@ from postscope.backend.tagging.vectors import Spoken, example_vectors, make
 from postscope.indexing.label_blocks import Labeller
 from postscope.indexing.normalise import normalise
 from postscope.indexing.types import Vector, Vectors
-from postscope.indexing.zero_shot import LabelSpace, PostBatch
+from postscope.indexing.zero_shot import LABEL_CURVES, LabelSpace, PostBatch
 
 MAX_ITEMS = 100
 MAX_LABELS_GIVEN = 500
@@ -160,7 +160,7 @@ def _labeller(runtime: Runtime, model: SpaceModel, definition: TaxonomyIn, flat:
         made = make(runtime, model, [_spoken(runtime, model, label) for label in flat], definition.background)
     thresholds = [label.definition.threshold or DEFAULT_THRESHOLD for label in flat]
     return Labeller(
-        LabelSpace.of(made.labels, dict.fromkeys(made.labels, made.background), model.calibration),
+        LabelSpace.of(made.labels, dict.fromkeys(made.labels, made.background), model.calibration, LABEL_CURVES),
         np.array(thresholds, np.float32),
         np.array([label.parent for label in flat], np.intp),
         exclusive=definition.exclusive,

@@ -26,7 +26,7 @@ from postscope.backend.tables import (
 )
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.judgements import sample_of
-from postscope.backend.tagging.taggers import Tagger, batch_of, tagger_of, threshold_of
+from postscope.backend.tagging.taggers import Tagger, batch_of, curves_of, tagger_of, threshold_of
 from postscope.indexing.folds import copy_groups
 from postscope.indexing.label_fit import Judged
 from postscope.indexing.label_report import Fit, calibrate_labels
@@ -147,6 +147,7 @@ def _keep(
     report_id = uuid.UUID(str(uuid_utils.uuid7()))
     target.calibration = {
         "space": space,
+        "curves": {part: list(curve) for part, curve in curves_of(version.calibration, space).items()},
         "scale": dict(fit.temper.scale),
         "shift": dict(fit.temper.shift),
         "report": str(report_id),

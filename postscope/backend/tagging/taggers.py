@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from postscope.backend.tables import Taxonomy, TaxonomyLabel, TaxonomyVersion
 from postscope.backend.tagging import taxonomies
 from postscope.backend.tagging.definitions import DEFAULT_THRESHOLD
 from postscope.backend.tagging.vectors import Progress, directions_of
+from postscope.indexing.calibration import Logistic, Part
 from postscope.indexing.label_blocks import Given, Labeller, capped
 from postscope.indexing.stores.base import Stored
-from postscope.indexing.zero_shot import LabelSpace, PostBatch, Temper
+from postscope.indexing.zero_shot import LABEL_CURVES, LabelSpace, PostBatch, Temper
 
 MOST_TAGS: Final = 50
 """Labels that a post may have of one taxonomy, its parents included; the most probable ones."""
@@ -77,7 +78,12 @@ def tagger_of(
         paths,
         np.array([label.id for label in labels], np.int64),
         Labeller(
-            LabelSpace.of(directions.labels, background, model.calibration),
+            LabelSpace.of(
+                directions.labels,
+                background,
+                model.calibration,
+                curves_of(version.calibration, model.encoder.space.id),
+            ),
             np.array([threshold_of(label, version, model.encoder.space.id) for label in labels], np.float32),
             np.array(taxonomies.parents_of(paths), np.intp),
             exclusive=version.exclusive,
@@ -100,6 +106,14 @@ def temper_of(calibration: dict[str, Any] | None, space: str) -> Temper:
     if calibration is None or calibration.get("space") != space:
         return Temper()
     return Temper(calibration["scale"], calibration["shift"])
+
+
+def curves_of(calibration: dict[str, Any] | None, space: str) -> Mapping[Part, Logistic]:
+    """What the logits are made by. A calibration stands on the curves it was fitted on; one that does not say which
+    comes from when labels had those of searches."""
+    if calibration is None or calibration.get("space") != space:
+        return LABEL_CURVES
+    return {part: (slope, offset) for part, (slope, offset) in calibration.get("curves", {}).items()}
 
 
 def active(runtime: Runtime) -> list[TaxonomyVersion]:
