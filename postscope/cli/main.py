@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from postscope.backend import auth, work
+from postscope.backend.database_errors import UNABLE, why
 from postscope.backend.errors import PostscopeError
 from postscope.backend.jobs import Jobs
 from postscope.backend.models import cores
@@ -35,6 +36,7 @@ from postscope.cli import (
     space,
     tags,
 )
+from postscope.indexing.stores.base import StoreError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Content intelligence for social posts.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
@@ -57,13 +59,21 @@ err = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> None:
-    """Entry point: an error of ours is one clear line, not a traceback."""
+    """Entry point: an error of ours, and a part that is down, is one clear line, not a traceback."""
     signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except PostscopeError as error:
-        err.print(f"postscope: {error.detail}", style="red", markup=False)
-        sys.exit(1)
+        _fail(error.detail)
+    except StoreError as error:
+        _fail(f"the vector store: {error}")
+    except UNABLE as error:
+        _fail(f"the database: {why(error)}")
+
+
+def _fail(reason: str) -> NoReturn:
+    err.print(f"postscope: {reason}", style="red", markup=False)
+    sys.exit(1)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
