@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,11 +58,27 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        with _only_what_is_done():
+            command.upgrade(config, "head")
     except CommandError as error:
         raise NotReady(
             f"the database has been migrated by a newer version of Postscope: {error}", code="database_newer"
         ) from error
+
+
+@contextmanager
+def _only_what_is_done() -> Iterator[None]:
+    """Every command comes by here: one that finds nothing to do has nothing to tell."""
+    logger = logging.getLogger("alembic.runtime.migration")
+    logger.addFilter(_is_a_step)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_a_step)
+
+
+def _is_a_step(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(("Context impl ", "Will assume "))
 
 
 def _config() -> Config:

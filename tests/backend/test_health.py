@@ -119,6 +119,12 @@ def test_readyz_answers_503_as_a_problem(client: TestClient) -> None:
     assert client.get("/healthz").status_code == 200
 
 
+def test_who_only_looks_whether_it_is_there_is_answered(client: TestClient) -> None:
+    client.app.state.readiness = readiness()  # type: ignore[attr-defined]
+    assert client.head("/healthz").status_code == 200
+    assert client.head("/readyz").status_code == 200
+
+
 def test_a_dead_database_is_told_and_liveness_stays(settings: Settings, clock: SetClock) -> None:
     dead = Database(f"postgresql://postscope@127.0.0.1:{free_port()}/postscope")
     with TestClient(create_app(Runtime(settings, dead, clock=clock))) as client:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -89,6 +90,16 @@ def test_again_changes_nothing(url: str, connection: Connection) -> None:
     assert not pending(connection)
     upgrade(url)
     assert not pending(connection)
+
+
+def test_only_what_is_done_is_told(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="alembic.runtime.migration"):
+        upgrade(url)
+        told = [record.getMessage() for record in caplog.records]
+        assert len(told) == len(MIGRATIONS)
+        assert all(line.startswith("Running upgrade") for line in told)
+        upgrade(url)
+        assert len(caplog.records) == len(told)
 
 
 def test_two_starters_do_not_collide(url: str, connection: Connection) -> None:

@@ -25,12 +25,14 @@ class Alive(BaseModel):
     version: str
 
 
+@router.head("/healthz", include_in_schema=False)  # as many who only look whether it is there ask
 @router.get("/healthz")
 async def healthz() -> Alive:
     """Liveness. Needs no key and looks at nothing but the process: restart it when this fails."""
     return Alive(status="ok", version=__version__)
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problem_answers(503))
 def readyz(request: Request) -> Alive:
     """Readiness. Needs no key; 503 names each part that is down: `database_down`, `store_down`, `model_not_ready`,
