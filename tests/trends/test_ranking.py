@@ -51,6 +51,19 @@ def test_each_list_has_what_belongs_there_with_evidence(
     assert not any(trend["significant"] for trend in steady)
 
 
+def test_hashtags_of_texts_are_tags_and_every_number_leads_to_its_posts(
+    archive: Archive, three_weeks: dict[str, UUID]
+) -> None:
+    on_the_last_day = (START + timedelta(days=21, hours=3)).isoformat()
+    said = {"text": "So #Loud, #हिन्दी and #loud! We are #1, see https://a.example/x#part &#39;", "tags": ["loud"]}
+    archive.add_many([{"created_at": on_the_last_day, **said}] * 30)
+    archive.add_many([{"created_at": on_the_last_day, "text": "aloud", "tags": ["#LOUD", "हिन्दी"]}] * 5)
+    found = archive.get("/v1/trends", **WINDOW, by="tag", rank="emerging")["trends"]
+    assert {trend["name"]: trend["observed"] for trend in found} == {"new": 25, "loud": 35, "हिन्दी": 35}
+    for trend in found:
+        assert archive.get(trend["posts_url"])["total"] == trend["observed"]
+
+
 def test_topics_are_ranked_among_the_posts_of_topics_and_not_among_the_others(
     archive: Archive, three_weeks: dict[str, UUID]
 ) -> None:

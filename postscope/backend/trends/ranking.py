@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, cast, column, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, cast, func, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Text
 
@@ -25,7 +25,7 @@ from postscope.backend.tables import (
     TopicMember,
 )
 from postscope.backend.trends.requests import Format, PostFilter, Zone
-from postscope.backend.trends.selection import conditions, within
+from postscope.backend.trends.selection import conditions, tags_of_posts, within
 from postscope.backend.trends.timelines import one_snapshot
 from postscope.indexing.bursts import Prediction, benjamini_hochberg
 from postscope.indexing.growth import HOUR, NEW_POSTS, Frame
@@ -162,8 +162,8 @@ def count_hours(session: Session, where: Sequence[ColumnElement[bool]], by: By, 
         live = and_(TaxonomyVersion.id == PostTag.version_id, TaxonomyVersion.state == "live")
         rows = rows.join(PostTag, PostTag.post_id == Post.id).join(TaxonomyVersion, live)
     else:
-        given = func.unnest(Post.tags, type_=Text).table_valued(column("tag", Text), name="given").render_derived()
-        key = func.regexp_replace(func.lower(given.c.tag), "^#(?=.)", "")  # one tag, with or without the sign
+        given = tags_of_posts()
+        key = given.c.tag
         rows = rows.join(given, true())
     spans = (func.min(Post.created_at).label("first"), func.max(Post.created_at).label("last"))
     for row in session.execute(rows.add_columns(key.label("key"), *spans).group_by("key", "hour")):

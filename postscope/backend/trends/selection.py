@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Text, and_, exists, func, literal, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from postscope.backend.errors import NotFound
@@ -17,6 +17,12 @@ from postscope.backend.topics import telling
 from postscope.backend.trends.requests import Mood, PostFilter
 from postscope.indexing.tokens import folded
 
+# A hashtag in a text: no fragment of an address and no entity. Beside letters and digits, marks are part of one.
+_BEFORE = r"(?<![\w&/])[#＃﹟]"
+_OF_A_TAG = (
+    r"\w\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e"
+    r"\u200c\u200d"
+)
 _PARTS = re.compile(r'"([^"]+)"|(\S+)')
 _SPACED = re.compile(r"^[\w\s'’-]+$")
 # Scripts that write no spaces between words: a word is found wherever it stands.
@@ -105,7 +111,16 @@ def _tagged(tag: str) -> ColumnElement[bool]:
         forms |= {bare.lower(), bare.casefold(), folded(bare), f"#{bare.lower()}"}
     given = func.unnest(Post.tags).column_valued("given")
     in_tags = exists(select(literal(1)).where(func.lower(given).in_(sorted(forms))))
-    return or_(in_tags, Post.text.op("~*")("[#＃﹟]" + _escaped(bare) + r"\M")) if bare else in_tags
+    return or_(in_tags, Post.text.op("~*")(_BEFORE + _escaped(bare) + f"(?![{_OF_A_TAG}])")) if bare else in_tags
+
+
+def tags_of_posts() -> FromClause:
+    """Every tag of each post, those that were given and the hashtags of its text, once each: column ``tag``, without
+    case and sign. ``tag=`` of a filter finds the same posts."""
+    given = func.regexp_replace(func.lower(func.unnest(Post.tags)), "^#(?=.)", "")
+    written = func.regexp_matches(Post.text, f"{_BEFORE}(?=[_0-9]*[[:alpha:]])([{_OF_A_TAG}]+)", "g", type_=ARRAY(Text))
+    each = (select(given.label("tag")), select(func.lower(written[1]).label("tag")))
+    return union(*(one.correlate(Post) for one in each)).lateral("given")
 
 
 def _says(word: str) -> ColumnElement[bool]:
