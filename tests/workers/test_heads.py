@@ -307,6 +307,16 @@ def test_nothing_of_another_space_is_brought_back(desk: Desk, api: Api) -> None:
     assert [v["state"] for v in api.ok("GET", "/v1/heads/sentiment")["versions"]] == ["live", "retired"]
 
 
+def test_a_version_of_another_space_is_no_shadow(desk: Desk, api: Api) -> None:
+    trained(desk, api, 60)
+    api.ok("POST", "/v1/heads/sentiment/train", {"promote": False})
+    run_all(desk.runtime)
+    with desk.runtime.database.session() as session:
+        session.query(HeadVersion).filter_by(number=2).update({HeadVersion.space_id: "another-space"})
+    refused = api.call("POST", "/v1/heads/sentiment/versions/2/shadow")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_space")
+
+
 def spoil(runtime: Runtime, number: int) -> None:
     """Make a version one that was taught nothing true, as an old one would be."""
     with runtime.database.session() as session:
@@ -396,6 +406,11 @@ def test_a_new_space_trains_heads_again_and_drift_is_measured(desk: Desk, api: A
     with desk.runtime.database.session() as session:
         session.query(HeadVersion).update({HeadVersion.space_id: "another-space"})
     assert api.ok("GET", "/v1/heads")["heads"][0]["stale"]
+    silent = api.call("POST", "/v1/heads/sentiment/predict", {"items": [{"text": "x"}]}).json()
+    assert (silent["code"], "a space that is not live: it is trained again" in silent["detail"]) == (
+        "not_trained",
+        True,
+    )
     clock.forward(hours=7)
     sweep(desk.runtime)
     sweep(desk.runtime)

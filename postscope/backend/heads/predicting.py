@@ -9,6 +9,7 @@ from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import select
 
 from postscope.backend.errors import Conflict
 from postscope.backend.heads import registry
@@ -19,7 +20,7 @@ from postscope.backend.runtime import Runtime
 from postscope.backend.searching.filters import Scalar, Time
 from postscope.backend.searching.requests import QueryImage, QueryText
 from postscope.backend.searching.resolving import open_query_image
-from postscope.backend.tables import Post
+from postscope.backend.tables import Head, HeadVersion, Post
 from postscope.indexing.heads.features import Floats, PostFeatures
 from postscope.indexing.normalise import normalise
 
@@ -89,6 +90,17 @@ def predict(runtime: Runtime, name: str, items: Sequence[PredictItem]) -> list[S
         return None
     ids, posts = features_for(runtime, items, versions[0].fields)
     return answer(runtime, versions, ids, posts)
+
+
+def silent(runtime: Runtime, name: str, otherwise: str) -> Conflict:
+    """Why a head has no answer: its live version reads another space, or there is none and ``otherwise`` holds."""
+    with runtime.database.session() as session:
+        query = select(HeadVersion.number).join(Head).where(Head.name == name, HeadVersion.state == "live")
+        number = session.scalar(query)
+    if number is None:
+        return Conflict(otherwise, code="not_trained")
+    reason = f"version {number} of the head {name!r} reads vectors of a space that is not live: it is trained again"
+    return Conflict(reason, code="not_trained")
 
 
 def answer(runtime: Runtime, versions: Sequence[InUse], ids: Sequence[uuid.UUID], posts: PostFeatures) -> list[Said]:

@@ -55,11 +55,14 @@ def next_number(session: Session, head: Head) -> int:
     return (newest or 0) + 1
 
 
-def shadow(session: Session, head: Head, number: int, *, share: float, actor: str, now: datetime) -> HeadVersion:
+def shadow(
+    session: Session, head: Head, number: int, *, share: float, space: str, actor: str, now: datetime
+) -> HeadVersion:
     """Let a version score what comes in. ``share`` of the posts, by their ids, are shown what it says (A/B).
 
     Raises:
-        Conflict: ``wrong_state``: the version is live or retired.
+        Conflict: ``wrong_state``: the version is live or retired; ``wrong_space``: it reads vectors of a space other
+            than ``space``, which is live, so that it could score nothing.
         Invalid: ``share`` is not in [0, 1].
     """
     if not 0 <= share <= 1:
@@ -67,6 +70,8 @@ def shadow(session: Session, head: Head, number: int, *, share: float, actor: st
     version = _locked(session, head, number)
     if version.state not in ("candidate", "shadow"):
         raise Conflict(f"version {number} is {version.state}", code="wrong_state")
+    if version.space_id != space:
+        raise Conflict(f"version {number} belongs to the space {version.space_id}: train it again", code="wrong_space")
     other = in_state(session, head, "shadow")
     if other is not None and other.id != version.id:
         other.state, other.share = "candidate", 0.0

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from postscope.backend import runs
 from postscope.backend.auth import Caller, Role, require
-from postscope.backend.errors import Conflict
 from postscope.backend.heads import comparing, definitions, drift, judging, registry
 from postscope.backend.heads.definitions import Definition
-from postscope.backend.heads.predicting import PredictRequest, predict
+from postscope.backend.heads.predicting import PredictRequest, predict, silent
 from postscope.backend.heads.waiting import TRAIN, waits
 from postscope.backend.routes.head_models import (
     ComparisonOut,
@@ -137,10 +136,12 @@ def compare(name: str, number: int, request: Request, _: Reader) -> ComparisonOu
 def shadow(name: str, number: int, request: Request, caller: Writer, body: ShadowIn | None = None) -> VersionOut:
     """It scores every new post; nobody sees it, but for the share of posts that are asked for."""
     runtime = runtime_of(request)
+    share, space = body.share if body else 0.0, runtime.live.encoder.space.id
     with runtime.database.session() as session:
         head = definitions.get(session, name)
-        share = body.share if body else 0.0
-        version = registry.shadow(session, head, number, share=share, actor=caller.name, now=runtime.clock())
+        version = registry.shadow(
+            session, head, number, share=share, space=space, actor=caller.name, now=runtime.clock()
+        )
         return VersionOut.of(version)
 
 
@@ -183,7 +184,7 @@ def predict_items(name: str, request: Request, _: Reader, body: PredictRequest) 
         definitions.get(session, name)
     said = predict(runtime, name, body.items)
     if said is None:
-        raise Conflict(f"the head {name!r} has no live version: train it", code="not_trained")
+        raise silent(runtime, name, f"the head {name!r} has no live version: train it")
     return PredictAnswer(items=said)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import Conflict
 from postscope.backend.heads.definitions import BUILT_IN
-from postscope.backend.heads.predicting import PredictRequest, Said, features_for, predict
+from postscope.backend.heads.predicting import PredictRequest, Said, features_for, predict, silent
 from postscope.backend.heads.segments import default_segments
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.runtime import Runtime
@@ -155,9 +155,8 @@ def _scored(runtime: Runtime, body: PredictRequest) -> list[Sentiment]:
 def _ask(runtime: Runtime, name: str, body: PredictRequest) -> list[Said]:
     said = predict(runtime, name, body.items)
     if said is None:
-        raise Conflict(
-            f"{name} has no default; train it on your own posts: POST /v1/heads/{name}/train", code="not_trained"
-        )
+        advice = f"{name} has no default; train it on your own posts: POST /v1/heads/{name}/train"
+        raise silent(runtime, name, advice)
     return said
 
 

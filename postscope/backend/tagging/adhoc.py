@@ -70,8 +70,13 @@ class TagRequest(_Model):
         json_schema_extra={
             "examples": [
                 {
-                    "items": [{"text": "The final whistle, and the whole stadium sings"}],
-                    "labels": {"labels": [{"name": "sport"}, {"name": "cooking", "prompts": ["a recipe"]}]},
+                    "items": [{"text": "Goal in the last minute!"}],
+                    "labels": {
+                        "labels": [
+                            {"name": "sport", "prompts": ["a football match", "a goal is scored"]},
+                            {"name": "cooking", "prompts": ["a recipe"]},
+                        ]
+                    },
                 }
             ]
         }
