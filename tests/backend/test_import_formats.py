@@ -156,6 +156,16 @@ def test_a_gzip_file_that_breaks_off_gives_its_rows_first(tmp_path: Path) -> Non
     assert rows[-1].post is not None
 
 
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a"])
+def test_a_small_gzip_file_that_breaks_off_gives_its_rows_too(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, gzip.compress(jsonl({"n": 1}, {"n": 2}))[:-6])
+    found = []
+    with closing(open_source(path)) as source, pytest.raises(Invalid, match="cannot be read after line 2"):
+        for row in source.rows(0):
+            found.append(row.post)
+    assert found == [{"n": 1}, {"n": 2}]
+
+
 @given(st.lists(st.binary(max_size=40), max_size=12))
 def test_lines_lose_no_byte(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]) -> None:
     content = b"\n".join(parts)

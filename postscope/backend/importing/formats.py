@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from postscope.backend.importing.jsonl import JsonLines
 from postscope.backend.importing.rows import Source
 
 _GZIP = b"\x1f\x8b"
+_GZIP_BITS = 16 + zlib.MAX_WBITS  # with the header and trailer of gzip
 _PARQUET = b"PAR1"
 _LINES = (".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
@@ -43,9 +43,9 @@ def _head(path: Path) -> tuple[bytes, bool]:
             head = file.read(4096)
         if not head.startswith(_GZIP):
             return head, False
-        with gzip.open(path) as unpacked:
-            return unpacked.read(4096), True
-    except (OSError, EOFError, zlib.error) as error:
+        # As much of it as there is: of a file that breaks off the rows before are read all the same.
+        return zlib.decompressobj(wbits=_GZIP_BITS).decompress(head, 4096), True
+    except (OSError, zlib.error) as error:
         raise Invalid.of("file", f"cannot be read: {error}") from error
 
 
