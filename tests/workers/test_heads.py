@@ -392,6 +392,11 @@ def test_popularity_is_learned_from_old_posts_alone(desk: Desk, api: Api, clock:
     (item,) = answer["items"]
     assert item["low"] <= item["engagement"] <= item["high"]
     assert "metrics" not in answer["known"]
+    (tried,) = answer["held_out"]
+    told = version["report"]["held_out"]
+    assert tried == {
+        "version": 1, "posts": 12, "explained": told["r2"], "interval_coverage": told["interval_coverage"],
+    }  # fmt: skip
 
 
 def test_a_new_space_trains_heads_again_and_drift_is_measured(desk: Desk, api: Api, clock: SetClock) -> None:

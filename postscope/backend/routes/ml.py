@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import Conflict
+from postscope.backend.heads import definitions, registry
 from postscope.backend.heads.definitions import BUILT_IN
 from postscope.backend.heads.predicting import PredictRequest, Said, features_for, predict, silent
 from postscope.backend.heads.segments import default_segments
@@ -34,10 +36,24 @@ class Popularity(BaseModel):
     high: float
 
 
+class Tried(BaseModel):
+    """How a version did on the newest posts, which it was not taught."""
+
+    version: int
+    posts: int
+    explained: float | None = Field(
+        description="share of the differences between posts (R² of the logarithm) that it explains; of 0 or less it "
+        "tells no more than the mean of all posts",
+        examples=[0.31],
+    )
+    interval_coverage: float | None = Field(description="share of posts within their intervals", examples=[0.79])
+
+
 class PopularityAnswer(BaseModel):
     """One answer an item, in their order."""
 
     items: list[Popularity]
+    held_out: list[Tried] = Field(description="of each version that answered")
     known: list[str] = Field(
         description="what is looked at beside the content; metrics never are, since nobody knows them at first",
         examples=[["source", "language", "time", "length", "media", "metadata.*"]],
@@ -124,7 +140,8 @@ def segments(request: Request, _: Reader, body: PredictRequest) -> SegmentAnswer
 @router.post("/popularity", summary="How many people a post will move")
 def popularity(request: Request, _: Reader, body: PredictRequest) -> PopularityAnswer:
     """By a head that was trained on the engagement of the posts that are here: `POST /v1/heads/popularity/train`."""
-    said = _ask(runtime_of(request), "popularity", body)
+    runtime = runtime_of(request)
+    said = _ask(runtime, "popularity", body)
     items = [
         Popularity(
             version=item.version,
@@ -134,7 +151,18 @@ def popularity(request: Request, _: Reader, body: PredictRequest) -> PopularityA
         )
         for item in said
     ]
-    return PopularityAnswer(items=items, known=list(BUILT_IN["popularity"].fields))
+    held_out = _tried(runtime, "popularity", sorted({item.version for item in said}))
+    return PopularityAnswer(items=items, held_out=held_out, known=list(BUILT_IN["popularity"].fields))
+
+
+def _tried(runtime: Runtime, name: str, numbers: Sequence[int]) -> list[Tried]:
+    with runtime.database.session() as session:
+        head = definitions.get(session, name)
+        reports = [(number, registry.get(session, head, number).report["held_out"]) for number in numbers]
+    return [
+        Tried(version=number, posts=told["posts"], explained=told["r2"], interval_coverage=told["interval_coverage"])
+        for number, told in reports
+    ]
 
 
 def _scored(runtime: Runtime, body: PredictRequest) -> list[Sentiment]:
