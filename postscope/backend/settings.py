@@ -6,6 +6,7 @@ A bad value stops the start with a message that names it. ``docs/settings.md`` l
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -110,6 +111,19 @@ def default_data_dir() -> Path:
     """``$XDG_DATA_HOME/postscope``, by default ``~/.local/share/postscope``."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "postscope"
+
+
+def unread_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that no setting reads, sorted: a typing mistake, or a setting of another version.
+
+    Only those outside any group: a wrong name within one stops the start.
+    """
+    prefix, groups = str(Settings.model_config["env_prefix"]).lower(), Settings.model_fields
+    return sorted(
+        name
+        for name in environment
+        if name.lower().startswith(prefix) and name.lower().removeprefix(prefix).partition("__")[0] not in groups
+    )
 
 
 def load_settings(**overrides: Any) -> Settings:

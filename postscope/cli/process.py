@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import structlog
 
 from postscope.backend.database import Database
 from postscope.backend.errors import BadSettings
@@ -11,9 +14,11 @@ from postscope.backend.logs import configure_logging
 from postscope.backend.postgres import EmbeddedPostgres
 from postscope.backend.postgres_watch import kept_up
 from postscope.backend.runtime import Runtime
-from postscope.backend.settings import Mode, Settings
+from postscope.backend.settings import Mode, Settings, unread_variables
 from postscope.migrations.collections.live import ensure_live_space
 from postscope.migrations.run import upgrade
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -43,6 +48,8 @@ def opened(settings: Settings, *, migrate: bool | None = None) -> Iterator[Runti
             distributed mode a step of its own does it once.
     """
     configure_logging(settings.log_level, settings.log_format)
+    if unread := unread_variables(os.environ):
+        log.warning("unread_settings", names=unread)
     with database_url(settings) as url:
         if migrate if migrate is not None else settings.mode is Mode.EMBEDDED:
             upgrade(url)
