@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from postscope.indexing.heads.calibrating import fit_calibration
 from postscope.indexing.heads.drift import Reference, expected_noise
-from postscope.indexing.heads.features import PostFeatures
+from postscope.indexing.heads.features import Metadata, PostFeatures
 from postscope.indexing.heads.head import calibrated
 from postscope.indexing.heads.measures import DEFAULT_THRESHOLD, best_thresholds, f_beta, label_measures
+from postscope.indexing.heads.metadata import REACH, MetadataEncoder
 from postscope.indexing.heads.named import LabelNames
 from postscope.indexing.heads.training import TooFewLabels, judge, train
 from tests.indexing.head_posts import DIM, classes, posts, rng, silent
@@ -127,6 +128,15 @@ def test_a_number_comes_with_an_interval_that_covers_as_it_says() -> None:
     assert 0.65 < held["interval_coverage"] < 0.95
     values = trained.head.predict(some)
     assert (values[:, 1] <= values[:, 2]).all()
+
+
+def test_a_number_far_beyond_those_it_was_taught_says_no_more_than_a_large_one() -> None:
+    """A line goes on for ever: a forged or broken count would be a prediction without bounds."""
+    taught = MetadataEncoder.fit([{"followers": 10.0**n} for n in range(6)] * 5)
+    rows: list[Metadata] = [{"followers": value} for value in (1e5, 1e300, -1e300)]
+    found = taught.transform(rows)[:, 0].tolist()
+    assert 1 < found[0] < 2
+    assert found[1:] == [REACH, -REACH]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ import numpy as np
 from postscope.indexing.heads.features import Floats, Metadata
 
 MAX_CATEGORIES = 20
+REACH = 4.0
+"""Deviations from the mean beyond which all numbers are alike: of how it goes on from there nothing was learned, and a
+line goes on for ever."""
 MIN_COUNT = 5
 """Posts that must have a value before it gets a column: of rarer ones nothing can be learned."""
 
@@ -72,7 +75,7 @@ class MetadataEncoder:
                 value = row.get(column.field)
                 there = _is_number(value)
                 number = float(value) if _is_number(value) else column.median
-                made[n, at] = (_squash(number) - column.mean) / column.scale
+                made[n, at] = np.clip((_squash(number) - column.mean) / column.scale, -REACH, REACH)
                 made[n, at + 1] = 0.0 if there else 1.0
                 at += 2
             for field in self.words:
