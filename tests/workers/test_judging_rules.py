@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 
 from postscope.backend.errors import Invalid
+from postscope.backend.heads import judging
 from postscope.backend.heads.learning import lesson
 from postscope.backend.runtime import Runtime
 from postscope.backend.tables import Head, Label, Taxonomy, TaxonomyVersion
-from postscope.backend.tagging import taxonomies
+from postscope.backend.tagging import judgements, taxonomies
 from postscope.backend.tagging.definitions import TaxonomyIn
 from postscope.backend.tagging.judgements import Judgement
 from tests.workers.conftest import Desk
@@ -191,3 +192,33 @@ def test_a_taxonomy_that_is_imported_twice_at_once_gets_a_version_each(
     with runtime.database.session() as session:
         made = taxonomies.put(session, "news", definition, origin="yaml", actor="ada", now=runtime.clock())
         assert (made.number, session.query(Taxonomy).count()) == (2, 1)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("module", [judging, judgements])
+def test_who_deletes_a_post_while_it_is_judged_waits(
+    desk: Desk, api: Api, monkeypatch: pytest.MonkeyPatch, module: Any, by_name: bool
+) -> None:
+    """It was there when it was looked for: a judgement of it cannot fail after that."""
+    define(desk.runtime)
+    posts = desk.texts("a goal", "another goal")
+    deleting = threading.Thread(target=desk.delete, args=(posts[0],))
+    step = "_problems" if module is judging else "_take_back"
+    later = getattr(module, step)
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        deleting.start()
+        deleting.join(0.5)
+        return later(*given, **named)
+
+    monkeypatch.setattr(module, step, meanwhile)
+    if module is judging:
+        named = {"source": "test", "external_id": "0"} if by_name else {"post_id": str(posts[0])}
+        body = {"judgements": [{**named, "label": "positive"}]}
+        assert api.call("POST", "/v1/heads/sentiment/judgements", body).status_code == 200
+    else:
+        known_as = ("test", "0") if by_name else None
+        found = Judgement("line 1", None if by_name else posts[0], known_as, ("weather",))
+        assert judge(desk.runtime, found).posts == 1
+    deleting.join()
+    assert said(desk.runtime) == {}

@@ -111,12 +111,14 @@ def _resolve(session: Session, judgements: Sequence[Judgement]) -> list[uuid.UUI
     known: set[uuid.UUID] = set()
     by_name: dict[tuple[str, str], uuid.UUID] = {}
     for start in range(0, len(ids := sorted(wanted)), 5_000):
-        known.update(session.scalars(select(Post.id).where(Post.id.in_(ids[start : start + 5_000]))))
+        some = select(Post.id).where(Post.id.in_(ids[start : start + 5_000])).order_by(Post.id)
+        known.update(session.scalars(some.with_for_update(key_share=True, read=True)))  # whoever deletes one waits
     for start in range(0, len(named), 2_000):
         rows = session.execute(
-            select(Post.source, Post.external_id, Post.id).where(
-                tuple_(Post.source, Post.external_id).in_(named[start : start + 2_000])
-            )
+            select(Post.source, Post.external_id, Post.id)
+            .where(tuple_(Post.source, Post.external_id).in_(named[start : start + 2_000]))
+            .order_by(Post.id)
+            .with_for_update(key_share=True, read=True)
         )
         by_name |= {(row.source, row.external_id): row.id for row in rows}
     return [

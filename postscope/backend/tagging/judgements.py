@@ -119,15 +119,17 @@ def _posts(session: Session, judgements: Sequence[Judgement]) -> Mapping[object,
     names = [name for name in known if "\0" not in "".join(name)]  # no post is called so, and no statement may hold it
     found: dict[object, UUID] = {}
     if ids:
-        # As one array: a file may name more posts than a statement may have parameters.
-        there = session.scalars(text("SELECT id FROM posts WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
+        # As one array: a file may name more posts than a statement may have parameters. Whoever deletes one waits.
+        there = session.scalars(
+            text("SELECT id FROM posts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR KEY SHARE"), {"ids": ids}
+        )
         found |= {id: id for id in there}
     if names:
         rows = session.execute(
             text(
                 "SELECT p.id, p.source, p.external_id FROM posts p JOIN unnest(CAST(:sources AS text[]), "
                 "CAST(:names AS text[])) AS asked(source, name) "
-                "ON asked.source = p.source AND asked.name = p.external_id"
+                "ON asked.source = p.source AND asked.name = p.external_id ORDER BY p.id FOR KEY SHARE OF p"
             ),
             {"sources": [source for source, _ in names], "names": [name for _, name in names]},
         )

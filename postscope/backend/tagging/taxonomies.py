@@ -191,7 +191,8 @@ def _check_examples(session: Session, labels: Sequence[FlatLabel]) -> None:
     problems = []
     for kind, table in (("post_id", Post.id), ("upload_id", Upload.id)):
         ids = [value for what, value in named if what == kind]
-        there = set(session.scalars(select(table).where(table.in_(ids)))) if ids else set()
+        found = select(table).where(table.in_(ids)).order_by(table).with_for_update(key_share=True, read=True)
+        there = set(session.scalars(found)) if ids else set()  # whoever deletes one waits
         what = "post" if kind == "post_id" else "upload"
         problems += [FieldProblem(named[kind, id], f"there is no such {what}") for id in ids if id not in there]
     if problems:
