@@ -85,13 +85,23 @@ def apply_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
 
 def calibrate_taxonomy(runtime: Runtime, context: RunContext) -> dict[str, Any]:
     """A runner: thresholds and probabilities of a version from what people said."""
+    made: dict[str, Any] | None = (context.checkpoint or {}).get("made")
+    if made is not None:  # killed behind it
+        return made
     steps = iter(range(1, 3))
 
     def look(note: str) -> None:
         context.report(next(steps), 3, note)
 
     seed = int(context.params.get("seed", 0))
-    return calibrate(runtime, int(context.params["version_id"]), actor=context.actor, seed=seed, look=look)
+    return calibrate(
+        runtime,
+        int(context.params["version_id"]),
+        actor=context.actor,
+        seed=seed,
+        look=look,
+        keep=lambda session, told: context.keep(session, {"made": told}),
+    )
 
 
 def _all_posts(runtime: Runtime, context: RunContext, model: SpaceModel, tagger: Tagger, total: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -12,11 +13,12 @@ from postscope.backend import runs
 from postscope.backend.auth import Role
 from postscope.backend.errors import Invalid
 from postscope.backend.runtime import Runtime
-from postscope.backend.tables import Label, Run, TaxonomyLabel
+from postscope.backend.tables import Label, Run, TaxonomyLabel, TaxonomyVersion
 from postscope.backend.tagging import asking, calibrating, judgements, taggers, taxonomies
 from postscope.backend.tagging.judgements import Judgement
 from postscope.backend.tagging.report_page import report_page
 from postscope.backend.work import Stage
+from postscope.workers import tagging
 from postscope.workers.long_runs import work_runs
 from postscope.workers.maintain import sweep
 from tests.workers.conftest import Desk
@@ -99,6 +101,29 @@ def test_a_version_that_was_applied_stays_and_the_next_one_has_the_thresholds(
         assert len(taxonomies.examples_of(session, made.id)) == 2
     apply(runtime, 2)
     assert "news@2/weather" in payload(desk, sixty[25])
+
+
+def test_a_run_that_is_killed_behind_its_calibration_makes_no_second_version(
+    runtime: Runtime, sixty: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = define(runtime)
+    apply(runtime, number)
+    judge(runtime, *(whole(id, *(["weather"] if 20 <= n < 40 else [])) for n, id in enumerate(sixty)))
+
+    def killed(*args: Any, **options: Any) -> None:
+        calibrating.calibrate(*args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(tagging, "calibrate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            calibrate(runtime, number)
+    work_runs(runtime)
+    with runtime.database.session() as session:
+        run = session.scalars(select(Run).where(Run.kind == "tags.calibrate")).one()
+        assert (run.state, run.result and run.result["version"]) == ("done", 2)
+        assert taxonomies.get_version(session, "news", 2).calibration is not None
+        assert len(session.scalars(select(TaxonomyVersion)).all()) == 2
 
 
 def test_a_calibration_stands_on_the_curves_that_it_was_fitted_on(

@@ -40,7 +40,13 @@ UNKNOWN: Final = "unknown"
 
 
 def calibrate(
-    runtime: Runtime, version_id: int, *, actor: str, seed: int, look: Callable[[str], None]
+    runtime: Runtime,
+    version_id: int,
+    *,
+    actor: str,
+    seed: int,
+    look: Callable[[str], None] = lambda _: None,
+    keep: Callable[[Session, dict[str, Any]], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Fit a version's probabilities and thresholds, and keep the report.
 
@@ -52,6 +58,7 @@ def calibrate(
         actor: who asked.
         seed: of folds, resampling, and of which posts are taken where there are too many.
         look: called between the steps with what comes next.
+        keep: called with what is returned, in the transaction that keeps it.
 
     Raises:
         NotFound: it was deleted.
@@ -74,8 +81,10 @@ def calibrate(
     fit = _fit(runtime, tagger, points, truth, model.encoder.space.dim, seed)
     fit.report["left_out"] = left_out
     with runtime.database.session() as session:
-        return _keep(session, name, version_id, tagger, fit, sample.data_hash, model.encoder.space.id, actor,
+        told = _keep(session, name, version_id, tagger, fit, sample.data_hash, model.encoder.space.id, actor,
                      runtime.clock())  # fmt: skip
+        keep(session, told)
+    return told
 
 
 def _points(
@@ -256,7 +265,7 @@ def recalibrated(runtime: Runtime, version_id: int, *, actor: str) -> int:
             if draft.calibration is not None and draft.calibration.get("space") == space:
                 return draft.id
     try:
-        told = calibrate(runtime, version_id, actor=actor, seed=0, look=lambda _: None)
+        told = calibrate(runtime, version_id, actor=actor, seed=0)
     except Invalid:
         return version_id
     with runtime.database.session() as session:
