@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from postscope.backend.errors import FieldProblem, Invalid
+from postscope.backend.wrong_values import LARGEST, NUL
+
+Counted = Annotated[int, Field(ge=1, le=LARGEST)]
+"""A number of a version, or a count, as the database keeps it."""
 
 
 async def refuse_nul(request: Request) -> None:
@@ -20,7 +25,7 @@ async def refuse_nul(request: Request) -> None:
     given = [*request.query_params.multi_items(), *((name, str(value)) for name, value in request.path_params.items())]
     wrong = dict.fromkeys(name for name, value in given if "\0" in value)
     if wrong:
-        problems = [FieldProblem(name, "must not contain NUL characters") for name in wrong]
+        problems = [FieldProblem(name, NUL) for name in wrong]
         raise Invalid("; ".join(f"{problem.field}: {problem.reason}" for problem in problems), problems=problems)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from psycopg.errors import NumericValueOutOfRange
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from postscope.backend.database_errors import UNABLE, unable, why
 from postscope.backend.errors import FieldProblem, Invalid, NotReady, PostscopeError
 from postscope.backend.logs import current_request_id
+from postscope.backend.wrong_values import unreadable, unstorable
 from postscope.indexing.media.sandbox.pool import SandboxDown
 
 log = structlog.get_logger(__name__)
@@ -136,9 +138,7 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
         # The body was read as bytes, which are no object whatever is in them: to say that would help nobody.
         return Problem(415, _CODES[415], HTTPStatus(415).phrase, f"send the body as application/json, not as {sent}")
     problems = [_field_problem(item) for item in error.errors()]
-    summary = "; ".join(f"{problem.field}: {problem.reason}" for problem in problems[:5])
-    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return Problem.of(Invalid(summary + more, problems=problems))
+    return Problem.of(Invalid(_summary(problems), problems=problems))
 
 
 def _no_json(request: Request) -> str | None:
@@ -161,17 +161,35 @@ def _field_problem(item: Mapping[str, Any]) -> FieldProblem:
     return FieldProblem(field, str(item["msg"]).removeprefix("Value error, "))
 
 
-def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    if status == 400 and isinstance(cause := error.__cause__, ValueError | RecursionError):
+        # FastAPI's word for a body that breaks the reader of JSON, which is kept: this does not read it again.
+        problem = unreadable(await request.body(), cause)
+        return Problem.of(Invalid.of(problem.field, problem.reason))
     code = _CODES.get(status, "http_error")
     return Problem(status, code, status.phrase, error.detail or status.phrase, headers=error.headers)
 
 
-def _on_data_error(request: Request, error: Exception) -> Response:
+async def _on_data_error(request: Request, error: Exception) -> Response:
     """A value that passed every check of ours and that the database refuses: the caller's, and worth a check."""
+    assert isinstance(error, DataError)
+    error.hide_parameters = True  # what the log shows of it: the statement is enough to find the field
     log.warning("value_refused_by_database", method=request.method, path=request.url.path, exc_info=error)
-    return Problem.of(Invalid("a value cannot be kept: a text with NUL characters, or a number out of range"))
+    problems = await unstorable(request, number=isinstance(error.orig, NumericValueOutOfRange))
+    return Problem.of(
+        Invalid(
+            _summary(problems) or "a value cannot be kept: a text with NUL characters, or a number out of range",
+            problems=problems,
+        )
+    )
+
+
+def _summary(problems: Sequence[FieldProblem]) -> str:
+    """The first few, for people."""
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return "; ".join(f"{problem.field}: {problem.reason}" for problem in problems[:5]) + more
 
 
 def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -140,6 +140,35 @@ def test_a_value_that_the_database_refuses_is_the_callers() -> None:
     assert "hunter2" not in answer.text
 
 
+def test_of_what_the_database_refuses_the_field_is_named_and_the_log_does_not_tell_the_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def keep(thing: dict[str, Any], version: int = 1) -> None:
+        beyond = psycopg.errors.NumericValueOutOfRange("integer out of range")
+        nul = psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+        raise DataError("INSERT ...", {"note": thing.get("note")}, beyond if "number" in thing else nul)
+
+    app = FastAPI()
+    add_problem_handlers(app)
+    app.post("/it")(keep)
+    client = TestClient(app)
+
+    def refused(body: dict[str, Any], **params: Any) -> dict[str, str]:
+        answer = client.post("/it", json=body, params=params)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        return errors(answer)
+
+    nul = "must not contain NUL characters"
+    assert refused({"a": ["b", {"c": "d\0"}], "e": "\0", "note": "hunter2"}) == {"a.1.c": nul, "e": nul}
+    assert refused({"a": {"b\0": 1}}) == {"a": f"a name in it {nul}"}
+    assert refused({"number": 1 << 31, "b": 7}) == {"number": f"must be between {-(1 << 31)} and {(1 << 31) - 1}"}
+    assert refused({"number": 1 << 40, "b": [1 << 70]}).keys() == {"b.0"}
+    assert refused({"number": 1}, version=1 << 31).keys() == {"version"}
+    written = capsys.readouterr().err
+    assert "INSERT ..." in written
+    assert "hunter2" not in written
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -177,9 +206,29 @@ def test_json_by_any_of_its_names_is_read(said: str) -> None:
 
 
 def test_bytes_that_are_not_utf8() -> None:
-    answer = app_with().post("/things", content=b'{"name": "\xff"}', headers={"Content-Type": "application/json"})
-    assert 400 <= answer.status_code < 500
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert reading(b'{"name": "\xff"}') == {"name": "is not UTF-8"}
+    assert reading(b'{"sizes": [1], "other": {"inner": [0, "\xc3"]}}') == {"other.inner.1": "is not UTF-8"}
+    assert reading(b'{"name": "x", "other": {"\xff": 1}}') == {"other": "a name in it is not UTF-8"}
+    assert reading(b'{"name": "x\xff') == {"body": "is not UTF-8"}
+    assert reading(b"\xff") == {"body": "is not UTF-8"}
+
+
+def test_a_number_of_thousands_of_digits() -> None:
+    assert reading(b'{"name": "x", "sizes": [1, -' + b"9" * 5_000 + b"]}") == {
+        "sizes.1": "is a number of too many digits"
+    }
+    assert reading(b"9" * 5_000) == {"body": "is a number of too many digits"}
+
+
+def test_a_body_that_is_nested_deeper_than_it_can_be_read() -> None:
+    assert reading(b'{"name": ' + b"[" * 200_000 + b"]" * 200_000 + b"}") == {"body": "is nested too deep"}
+
+
+def reading(body: bytes) -> dict[str, str]:
+    """What is said to be wrong with this body."""
+    answer = app_with().post("/things", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    return errors(answer)
 
 
 def test_a_thousand_wrong_fields_are_all_listed_and_the_summary_stays_short() -> None:

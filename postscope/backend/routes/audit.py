@@ -12,6 +12,7 @@ from postscope.backend import audit
 from postscope.backend.auth import require
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import AuditEntry
+from postscope.backend.wrong_values import LARGEST_LONG
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], dependencies=[Depends(require())])
 
@@ -65,7 +66,7 @@ def read_audit(
     request: Request,
     subject: Annotated[str | None, Query(max_length=300)] = None,
     action: Annotated[str | None, Query(max_length=100)] = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST_LONG)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AuditPage:
     """Who or what decided what, on which evidence, when."""

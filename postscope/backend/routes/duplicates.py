@@ -31,6 +31,7 @@ from postscope.backend.routes.duplicate_models import (
 )
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
+from postscope.backend.wrong_values import LARGEST
 
 router = APIRouter(tags=["duplicates"])
 
@@ -108,7 +109,7 @@ def check_content(body: CheckIn, request: Request, caller: Reader) -> Duplicates
 def list_groups(
     request: Request,
     order: Order = "size",
-    min_size: Annotated[int, Query(ge=2)] = 2,
+    min_size: Annotated[int, Query(ge=2, le=LARGEST)] = 2,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
     growth_hours: Annotated[float, Query(gt=0, le=8_760)] = 24.0,

@@ -15,6 +15,7 @@ from postscope.backend.heads import comparing, definitions, drift, judging, regi
 from postscope.backend.heads.definitions import Definition
 from postscope.backend.heads.predicting import PredictRequest, predict, silent
 from postscope.backend.heads.waiting import TRAIN, waits
+from postscope.backend.parameters import Counted
 from postscope.backend.routes.head_models import (
     ComparisonOut,
     DriftList,
@@ -123,7 +124,7 @@ def train(name: str, request: Request, caller: Writer, body: TrainIn | None = No
 
 
 @router.get("/{name}/versions/{number}/comparison", summary="Compare a version with the live one")
-def compare(name: str, number: int, request: Request, _: Reader) -> ComparisonOut:
+def compare(name: str, number: Counted, request: Request, _: Reader) -> ComparisonOut:
     """On the newest labelled posts, which the version was not taught."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:
@@ -133,7 +134,7 @@ def compare(name: str, number: int, request: Request, _: Reader) -> ComparisonOu
 
 
 @router.post("/{name}/versions/{number}/shadow", summary="Let a version score unseen, or for a share of posts")
-def shadow(name: str, number: int, request: Request, caller: Writer, body: ShadowIn | None = None) -> VersionOut:
+def shadow(name: str, number: Counted, request: Request, caller: Writer, body: ShadowIn | None = None) -> VersionOut:
     """It scores every new post; nobody sees it, but for the share of posts that are asked for."""
     runtime = runtime_of(request)
     share, space = body.share if body else 0.0, runtime.live.encoder.space.id
@@ -146,7 +147,7 @@ def shadow(name: str, number: int, request: Request, caller: Writer, body: Shado
 
 
 @router.post("/{name}/versions/{number}/promote", summary="Make a version live")
-def promote(name: str, number: int, request: Request, caller: Writer) -> VersionOut:
+def promote(name: str, number: Counted, request: Request, caller: Writer) -> VersionOut:
     """Only if it is better than the live one on the same held-out posts; otherwise 409 says by how much it is not."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:
@@ -158,7 +159,7 @@ def promote(name: str, number: int, request: Request, caller: Writer) -> Version
 
 
 @router.post("/{name}/versions/{number}/retire", summary="Use a version no more")
-def retire(name: str, number: int, request: Request, caller: Writer) -> VersionOut:
+def retire(name: str, number: Counted, request: Request, caller: Writer) -> VersionOut:
     """Of the live one nothing takes the place, but the default where the head has one."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:

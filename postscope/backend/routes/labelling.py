@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from postscope.backend import audit, runs
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import TooLarge
+from postscope.backend.parameters import Counted
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import TaxonomyVersion
@@ -26,7 +27,7 @@ READERS = (Role.PRODUCT, Role.ANALYST, Role.MODERATOR)
 Reader = Depends(require(*READERS))
 Judge = Annotated[Caller, Depends(require(*READERS))]
 Definer = Annotated[Caller, Depends(require(Role.PRODUCT, Role.ANALYST))]
-Version = Annotated[int | None, Query(ge=1, description="by default the live version, or the newest")]
+Version = Annotated[Counted | None, Query(description="by default the live version, or the newest")]
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
 
@@ -95,7 +96,7 @@ class ReportOut(BaseModel):
 class CalibrationIn(BaseModel):
     """Which version, and the seed of folds and resampling."""
 
-    version: Annotated[int, Field(ge=1)] | None = Field(None, description="by default the live version, or the newest")
+    version: Counted | None = Field(None, description="by default the live version, or the newest")
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
     model_config = ConfigDict(extra="forbid")
@@ -189,7 +190,7 @@ def calibrate(name: str, body: CalibrationIn, request: Request, caller: Definer)
 
 
 @router.get("/{name}/report", summary="How good a taxonomy is", dependencies=[Reader])
-def read_report(name: str, request: Request, version: Annotated[int | None, Query(ge=1)] = None) -> ReportOut:
+def read_report(name: str, request: Request, version: Annotated[Counted | None, Query()] = None) -> ReportOut:
     """The newest calibration report, of any version or of the one asked for."""
     return _report(request, name, version)
 
@@ -200,7 +201,7 @@ def read_report(name: str, request: Request, version: Annotated[int | None, Quer
     dependencies=[Reader],
     response_class=HTMLResponse,
 )
-def read_report_page(name: str, request: Request, version: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+def read_report_page(name: str, request: Request, version: Annotated[Counted | None, Query()] = None) -> HTMLResponse:
     """The same for people, with reliability diagrams."""
     found = _report(request, name, version)
     page = report_page(found.taxonomy, found.version, found.report)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from postscope.backend.auth import Role, require
+from postscope.backend.parameters import Counted
 from postscope.backend.routes.exports import TABLES
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.routes.timelines import answer_timeline
@@ -19,7 +20,7 @@ from postscope.backend.trends.requests import TimelineQuery
 
 router = APIRouter(tags=["tags"], dependencies=[Depends(require(Role.PRODUCT, Role.ANALYST, Role.MODERATOR))])
 
-Version = Annotated[int | None, Query(ge=1, description="by default the live version")]
+Version = Annotated[Counted | None, Query(description="by default the live version")]
 
 
 class TagOut(BaseModel):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from postscope.backend import audit, runs
 from postscope.backend.auth import Caller, Role, require
 from postscope.backend.errors import TooLarge
+from postscope.backend.parameters import Counted
 from postscope.backend.routes.runs import RunOut
 from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import Taxonomy, TaxonomyExample, TaxonomyLabel, TaxonomyVersion
@@ -27,7 +28,6 @@ READERS = (Role.PRODUCT, Role.ANALYST, Role.MODERATOR)
 DEFINERS = (Role.PRODUCT, Role.ANALYST)
 Reader = Depends(require(*READERS))
 Definer = Annotated[Caller, Depends(require(*DEFINERS))]
-Number = Annotated[int, Field(ge=1)]
 MAX_FILE_BYTES = 10 * 1024 * 1024
 
 
@@ -160,7 +160,7 @@ def list_taxonomies(request: Request) -> TaxonomyList:
 
 
 @router.get("/{name}", summary="Read a taxonomy", dependencies=[Reader])
-def read_taxonomy(name: str, request: Request, version: Annotated[Number | None, Query()] = None) -> VersionContent:
+def read_taxonomy(name: str, request: Request, version: Annotated[Counted | None, Query()] = None) -> VersionContent:
     """The live version, the newest where none is live, or the one asked for."""
     with runtime_of(request).database.session() as session:
         return _content(session, name, version)
@@ -176,7 +176,7 @@ def add_version(name: str, body: TaxonomyIn, request: Request, caller: Definer) 
 
 
 @router.post("/{name}/versions/{version}/apply", status_code=202, summary="Apply a version to all posts")
-def apply_version(name: str, version: Number, request: Request, caller: Definer) -> RunOut:
+def apply_version(name: str, version: Counted, request: Request, caller: Definer) -> RunOut:
     """A run says the labels of every post that is here, by arithmetic on stored vectors; then the version is live at
     once, and the one before is old. An old version applied again is a way back."""
     runtime = runtime_of(request)
@@ -203,7 +203,7 @@ def apply_version(name: str, version: Number, request: Request, caller: Definer)
 
 
 @router.delete("/{name}/versions/{version}", status_code=204, summary="Delete a draft or an old version")
-def delete_version(name: str, version: Number, request: Request, caller: Definer) -> None:
+def delete_version(name: str, version: Counted, request: Request, caller: Definer) -> None:
     """With what it said of posts. The live version cannot be deleted: withdraw it, or apply another one, before."""
     runtime = runtime_of(request)
     with runtime.database.session() as session:

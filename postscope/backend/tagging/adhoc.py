@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from postscope.backend.errors import Conflict, Invalid, NotFound
 from postscope.backend.models import SpaceModel
-from postscope.backend.parameters import wrong_fields
+from postscope.backend.parameters import Counted, wrong_fields
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.requests import QueryImage, QueryText
 from postscope.backend.searching.resolving import open_query_image
@@ -63,7 +63,7 @@ class TagRequest(_Model):
     items: Annotated[list[TagItem], Field(min_length=1, max_length=MAX_ITEMS)]
     labels: TaxonomyIn | None = Field(None, description="a taxonomy's content, for this call alone")
     taxonomy: TaxonomyName | None = Field(None, description="the live version, or the newest")
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Counted | None = None
     top: Annotated[int, Field(ge=1, le=100)] = Field(10, description="labels shown of each item, given or not")
 
     model_config = ConfigDict(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Text
 
 from postscope.backend.database import Database
+from postscope.backend.parameters import Counted
 from postscope.backend.tables import (
     Post,
     PostTag,
@@ -49,7 +50,7 @@ class TrendsQuery(PostFilter):
     rank: Rank = Field("emerging", description="new in the window; more than before; less than before")
     tz: Zone = Field("UTC", description="IANA time zone of the daily and weekly rhythm")
     limit: Annotated[int, Field(ge=1, le=200)] = 20
-    min_posts: Annotated[int, Field(ge=1)] = Field(3, description="what has fewer, now and as expected, is left out")
+    min_posts: Counted = Field(3, description="what has fewer, now and as expected, is left out")
     format: Format | None = Field(None, description="json, csv or parquet; by default what Accept asks for")
 
 
