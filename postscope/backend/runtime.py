@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -255,8 +256,15 @@ class Runtime:
         with self.database.session() as own:
             return self._space.written(own)
 
+    @once
+    def beside(self) -> ThreadPoolExecutor:
+        """Threads for what a request does while it waits for something else. What they do asks for none of these."""
+        return ThreadPoolExecutor(cores(), "beside")
+
     def close(self) -> None:
         """Give everything back."""
+        if "beside" in self.__dict__:
+            self.beside.shutdown()
         self.stop_understanding()
         if "opener" in self.__dict__:
             self.opener.close()

@@ -54,7 +54,8 @@ def rank_posts(
         session: first used when the store has answered.
         question: what is asked.
         depth: of each list.
-        known: the lists of a shallower ranking; complete ones are not asked for again. It is brought up to date.
+        known: lists that were asked for before; those that reach as deep are not asked for again. It is brought up to
+            date.
     """
     known = {} if known is None else known
     known |= _lists(runtime, session, question, question.positive, question.filter, depth, known)
@@ -85,34 +86,57 @@ def _lists(
     depth: int,
     known: Lists,
 ) -> Lists:
-    done = {key for key, ranked in known.items() if ranked.complete}
-    by_meaning = [(n, item) for n, item in enumerate(asked) if (n, "meaning") not in done]
-    dense = [(n, probe, part) for n, item in by_meaning for probe in item.probes for part in probe.parts]
-    left = [(n, item) for n, item in enumerate(asked) if (n, "words") not in done]
-    words = [(n, query) for n, item in left if (query := _words(runtime, item)) is not None]
-    queries: list[Query] = [DenseQuery(probe.vector, part) for _, probe, part in dense]
-    queries += [SparseQuery(query.vector) for _, query in words]
-    units = dict.fromkeys(unit for _, query in words for unit in weighed_units(query))
-    rare = runtime.frequencies.known(question.collection, units, now=runtime.clock())
-    unsure = [unit for unit in units if unit not in rare]
-    queries += map(TermQuery, unsure)
-    if not queries:
+    by_words = lists_by_words(runtime, session, question, asked, filter, depth, known)
+    return _lists_by_meaning(runtime, question, asked, filter, depth, known) | by_words
+
+
+def _lists_by_meaning(
+    runtime: Runtime, question: Question, asked: Sequence[Asked], filter: Filter | None, depth: int, known: Lists
+) -> Lists:
+    done = {n for (n, by), ranked in known.items() if by == "meaning" and ranked.reaches(depth)}
+    left = [(n, item) for n, item in enumerate(asked) if n not in done]
+    dense = [(n, probe, part) for n, item in left for probe in item.probes for part in probe.parts]
+    if not dense:
         return {}
+    queries = [DenseQuery(probe.vector, part) for _, probe, part in dense]
     answers = runtime.store.query_many(question.collection, queries, filter=filter, limit=depth)
     found: dict[int, list[tuple[Probe, Part, list[Match]]]] = {}
-    for (n, probe, part), matches in zip(dense, answers, strict=False):
+    for (n, probe, part), matches in zip(dense, answers, strict=True):
         found.setdefault(n, []).append((probe, part, matches))
-    lists: Lists = {
+    return {
         (n, "meaning"): _by_meaning(question.calibration, n, asked[n].weight, answered, question.min_score, depth)
         for n, answered in found.items()
     }
-    by_words = answers[len(dense) : len(dense) + len(words)]
-    by_unit = zip(unsure, answers[len(dense) + len(words) :], strict=True)
+
+
+def lists_by_words(
+    runtime: Runtime,
+    session: Session,
+    question: Question,
+    asked: Sequence[Asked],
+    filter: Filter | None,
+    depth: int,
+    known: Lists,
+) -> Lists:
+    """Lists of ``asked`` that need no vector, as far as they are not ``known``; see ``rank_posts``."""
+    done = {n for (n, by), ranked in known.items() if by == "words" and ranked.reaches(depth)}
+    left = [(n, item) for n, item in enumerate(asked) if n not in done]
+    words = [(n, query) for n, item in left if (query := _words(runtime, item)) is not None]
+    if not words:
+        return {}
+    units = dict.fromkeys(unit for _, query in words for unit in weighed_units(query))
+    rare = runtime.frequencies.known(question.collection, units, now=runtime.clock())
+    unsure = [unit for unit in units if unit not in rare]
+    queries: list[Query] = [SparseQuery(query.vector) for _, query in words]
+    queries += map(TermQuery, unsure)
+    answers = runtime.store.query_many(question.collection, queries, filter=filter, limit=depth)
+    by_unit = zip(unsure, answers[len(words) :], strict=True)
     typical = {unit: matches[0] for unit, matches in by_unit if matches}
-    texts = texts_of(session, [match.id for matches in answers[len(dense) :] for match in matches])
+    texts = texts_of(session, [match.id for matches in answers for match in matches])
     fresh = frequencies_of(runtime.keywords, typical, texts)
     runtime.frequencies.remember(question.collection, fresh, now=runtime.clock())
-    for (n, query), matches in zip(words, by_words, strict=True):
+    lists: Lists = {}
+    for (n, query), matches in zip(words, answers, strict=False):
         judged = judge(runtime.keywords, query, rare | fresh)
         lists[n, "words"] = _by_words(judged, n, asked[n].weight, matches, texts, depth)
     return lists
@@ -141,7 +165,7 @@ def _by_meaning(
         complete &= len(matches) < depth or float(relevances[-1]) < min_score
     order = sorted(posts, key=lambda id: (-max(posts[id].values()), id))
     evidence = {id: tuple(Evidence(asked, part, score) for part, score in posts[id].items()) for id in order}
-    return RankedList(weight, evidence, complete)
+    return RankedList(weight, evidence, complete, depth)
 
 
 def _relevances(
@@ -163,7 +187,7 @@ def _by_words(
     posts = {
         match.id: (Evidence(asked, "keywords", judge.share(texts[match.id])),) for match in matches if match.id in texts
     }
-    return RankedList(weight * (EXACT_WEIGHT if judge.exact else 1.0), posts, len(matches) < depth)
+    return RankedList(weight * (EXACT_WEIGHT if judge.exact else 1.0), posts, len(matches) < depth, depth)
 
 
 def _copies(session: Session, ids: Sequence[UUID]) -> dict[UUID, str | None]:

@@ -42,11 +42,17 @@ class RankedList:
         weight: of this list among the others.
         posts: in order.
         complete: no post beyond the end of the list could be a hit.
+        depth: how many were asked for.
     """
 
     weight: float
     posts: Mapping[UUID, tuple[Evidence, ...]]
     complete: bool
+    depth: int = 0
+
+    def reaches(self, depth: int) -> bool:
+        """Whether to ask for so many would bring nothing new."""
+        return self.complete or self.depth >= depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,32 +42,17 @@ def open_images(runtime: Runtime, request: SearchRequest) -> list[Image.Image]:
     return [open_query_image(runtime, name, part.image) for name, part in fields if part.image is not None]
 
 
-def resolve(runtime: Runtime, model: SpaceModel, request: SearchRequest, images: Sequence[Image.Image]) -> Question:
-    """Encode what the request names.
-
-    Args:
-        runtime: of this process.
-        model: of the live space.
-        request: what is asked.
-        images: of ``open_images``.
+def outline(runtime: Runtime, model: SpaceModel, request: SearchRequest) -> Question:
+    """What the request names, as far as nothing has to be encoded: words, filter, and posts with what is stored.
 
     Raises:
         NotFound: a post is not here.
         Conflict: a post is not indexed yet.
+        Invalid: a filter names what is not here.
     """
-    fields = [*request.positives(), *request.negatives()]
-    texts = [part.text for _, part in fields if part.text is not None]
-    by_text = iter(_text_vectors(model, texts) if request.mode != "keyword" else ())
-    by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
     asked = []
-    for name, part in fields:
-        probes: tuple[Probe, ...] = ()
-        if part.text is not None and request.mode != "keyword":
-            probes = (Probe(next(by_text), "text", PARTS, same_as=None),)
-        elif part.image is not None:
-            probes = (Probe(next(by_image), "image", PARTS, same_as="media"),)
-        elif part.post_id is not None:
-            probes = _post_probes(runtime, model, (name, part))
+    for name, part in [*request.positives(), *request.negatives()]:
+        probes = () if part.post_id is None else _post_probes(runtime, model, (name, part))
         asked.append(_asked(part, probes, words=request.mode != "semantic"))
     count = len(list(request.positives()))
     score = runtime.settings.api.min_score if request.min_score is None else request.min_score
@@ -80,6 +65,39 @@ def resolve(runtime: Runtime, model: SpaceModel, request: SearchRequest, images:
         model.collection,
         model.calibration,
     )
+
+
+def encode(model: SpaceModel, request: SearchRequest, images: Sequence[Image.Image]) -> list[Probe | None]:
+    """What has to be encoded, for each part of the request; None for a part that is compared by nothing of this.
+
+    Args:
+        model: of the live space.
+        request: what is asked.
+        images: of ``open_images``.
+    """
+    parts = [part for _, part in (*request.positives(), *request.negatives())]
+    texts = [part.text for part in parts if part.text is not None and request.mode != "keyword"]
+    by_text = iter(_text_vectors(model, texts) if texts else ())
+    by_image = iter(model.calibration.centre_images(model.encoder.encode_images(images)) if images else ())
+    probes: list[Probe | None] = []
+    for part in parts:
+        if part.image is not None:
+            probes.append(Probe(next(by_image), "image", PARTS, same_as="media"))
+        elif part.text is not None and request.mode != "keyword":
+            probes.append(Probe(next(by_text), "text", PARTS, same_as=None))
+        else:
+            probes.append(None)
+    return probes
+
+
+def complete(question: Question, probes: Sequence[Probe | None]) -> Question:
+    """An outline with what ``encode`` made for each of its parts."""
+    asked = [
+        item if probe is None else replace(item, probes=(probe,))
+        for item, probe in zip((*question.positive, *question.negative), probes, strict=True)
+    ]
+    count = len(question.positive)
+    return replace(question, positive=tuple(asked[:count]), negative=tuple(asked[count:]))
 
 
 def _asked(part: QueryPart, probes: tuple[Probe, ...], *, words: bool) -> Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 from postscope.backend.errors import Invalid, NotReady
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.answers import SearchAnswer
-from postscope.backend.searching.asked import Question
-from postscope.backend.searching.candidates import DEEP, FURTHER, SHALLOW, Lists, rank_posts
+from postscope.backend.searching.asked import Probe, Question
+from postscope.backend.searching.candidates import DEEP, FURTHER, SHALLOW, lists_by_words, rank_posts
 from postscope.backend.searching.evidence import Loaded
 from postscope.backend.searching.facets import Facets, count_facets
 from postscope.backend.searching.filters import Filters
@@ -21,7 +22,7 @@ from postscope.backend.searching.hits import explain, load_posts
 from postscope.backend.searching.pages import Cursor, Kept, keep, turn
 from postscope.backend.searching.ranking import Ranked, Ranking
 from postscope.backend.searching.requests import SearchRequest
-from postscope.backend.searching.resolving import open_images, resolve
+from postscope.backend.searching.resolving import complete, encode, open_images, outline
 from postscope.indexing.stores.base import StoreError
 
 Found = list[tuple[Ranked, Loaded]]
@@ -68,13 +69,20 @@ def similar(
 def _first_page(runtime: Runtime, request: SearchRequest, key_id: UUID) -> SearchAnswer:
     model, images = runtime.live, open_images(runtime, request)
     with runtime.gate.query():  # from here on nothing is waited for that takes long: ingest stands back
-        return _ranked_page(runtime, request, key_id, resolve(runtime, model, request, images))
+        question = outline(runtime, model, request)
+        probes = runtime.beside.submit(encode, model, request, images)
+        return _ranked_page(runtime, request, key_id, question, probes)
 
 
-def _ranked_page(runtime: Runtime, request: SearchRequest, key_id: UUID, question: Question) -> SearchAnswer:
-    cursor, lists, shallower = None, Lists(), -1
+def _ranked_page(
+    runtime: Runtime, request: SearchRequest, key_id: UUID, question: Question, probes: Future[list[Probe | None]]
+) -> SearchAnswer:
+    cursor, shallower, shallow = None, -1, max(SHALLOW, 2 * request.limit)
     with runtime.database.statements() as session:  # one for all; nothing in it may ask for another
-        for depth in (max(SHALLOW, 2 * request.limit), FURTHER, DEEP):
+        # Words are looked for while the model is at work, which leaves Python alone.
+        lists = lists_by_words(runtime, session, question, question.positive, question.filter, shallow, {})
+        question = complete(question, probes.result())
+        for depth in (shallow, FURTHER, DEEP):
             ranking = rank_posts(runtime, session, question, depth, lists)
             found, end = _slice(session, ranking, 0, request.limit)
             # Where some hundred more of each list held nothing, those behind them are not looked at either; one group
