@@ -117,11 +117,18 @@ def test_a_tight_group_that_no_topic_explains_becomes_a_candidate_and_one_alert(
     assert again.posts > alert.posts
 
 
-def test_two_bursts_at_once_are_two_alerts(stream: Stream) -> None:
+def test_two_bursts_at_once_are_two_alerts_and_pages_lose_neither(stream: Stream, api_key: ApiKeyMaker) -> None:
     stream.burst("bridge", 15)
     stream.burst("comet", 15)
-    topics = {alert.topic_id for alert in stream.alerts()}
-    assert len(topics) == len(stream.alerts()) == 2
+    raised = stream.alerts()
+    assert len({alert.topic_id for alert in raised}) == len(raised) == 2
+    assert raised[0].raised_at == raised[1].raised_at
+    with TestClient(create_app(stream.runtime)) as client:
+        analyst = bearer(api_key(Role.ANALYST))
+        first = client.get("/v1/alerts?limit=1", headers=analyst).json()
+        second = client.get(f"/v1/alerts?limit=1&before={first['next_before']}", headers=analyst).json()
+    paged = [alert["id"] for page in (first, second) for alert in page["alerts"]]
+    assert paged == sorted((str(alert.id) for alert in raised), reverse=True)
 
 
 def test_usual_talk_raises_nothing(stream: Stream) -> None:

@@ -14,7 +14,6 @@ from postscope.backend.routes.state import runtime_of
 from postscope.backend.tables import Alert
 from postscope.backend.trends import alerts
 from postscope.backend.trends.alerts import Kind, State
-from postscope.backend.trends.requests import Time
 
 router = APIRouter(prefix="/v1/alerts", tags=["trends"])
 
@@ -60,7 +59,7 @@ class AlertList(BaseModel):
     """The newest first; ``next_before`` asks for those before them."""
 
     alerts: list[AlertOut]
-    next_before: datetime | None
+    next_before: UUID | None
 
 
 class Decision(BaseModel):
@@ -78,13 +77,13 @@ def read_alerts(
     state: State | None = None,
     kind: Kind | None = None,
     topic_id: UUID | None = None,
-    before: Time | None = None,
+    before: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AlertList:
     """Bursts that were found on the stream."""
     with runtime_of(request).database.session() as session:
         found = alerts.recent(session, state=state, kind=kind, topic_id=topic_id, before=before, limit=limit)
-        last = found[-1].raised_at if len(found) == limit else None
+        last = found[-1].id if len(found) == limit else None
         return AlertList(alerts=[AlertOut.of(alert) for alert in found], next_before=last)
 
 

@@ -165,11 +165,11 @@ def decide(
 
 
 def recent(
-    session: Session, *, state: State | None, kind: Kind | None, topic_id: uuid.UUID | None, before: datetime | None,
+    session: Session, *, state: State | None, kind: Kind | None, topic_id: uuid.UUID | None, before: uuid.UUID | None,
     limit: int,
 ) -> list[Alert]:  # fmt: skip
-    """The newest first."""
-    query = select(Alert).order_by(Alert.raised_at.desc(), Alert.id.desc()).limit(limit)
+    """The newest first. ``before``: an alert; two may be raised at one time, so that a time would lose one of them."""
+    query = select(Alert).order_by(Alert.id.desc()).limit(limit)
     if state is not None:
         query = query.where(Alert.state == state)
     if kind is not None:
@@ -177,7 +177,7 @@ def recent(
     if topic_id is not None:
         query = query.where(Alert.topic_id == topic_id)
     if before is not None:
-        query = query.where(Alert.raised_at < before)
+        query = query.where(Alert.id < before)
     return list(session.scalars(query))
 
 
