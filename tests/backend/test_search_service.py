@@ -369,6 +369,35 @@ def test_a_deleted_post_leaves_its_page_and_no_gap(searched):
     take_out(searched, [post_id for post_id in extra if post_id != doomed])
 
 
+@pytest.fixture
+def numbats(searched: Runtime) -> Iterator[list[UUID]]:
+    """Posts of as many authors, the first of them the best, and more than a first page looks at."""
+    texts = [f"a numbat {'and more ' * n}" for n in range(FLOOD)]
+    ids = put(searched, [post(f"numbat-{n:03}", n, text=text) for n, text in enumerate(texts)])
+    yield ids
+    take_out(searched, ids)
+
+
+def test_a_group_of_which_a_page_has_shown_its_best_shows_no_other_on_the_next_one(searched, numbats):
+    first = ask(searched, text="numbat", mode="keyword", group_by="author", limit=2)
+    assert "numbat-000" in names(first)
+    better = put(searched, [post("better", 0, text="numbat")])  # by the author of the first
+    try:
+        seen = [name for page in turn_all(searched, first, limit=50) for name in names(page)]
+    finally:
+        take_out(searched, better)
+    assert sorted(seen) == [f"numbat-{n:03}" for n in range(FLOOD)]
+
+
+def test_pages_in_groups_lose_nothing_though_hits_of_the_first_were_deleted(searched, numbats):
+    first = ask(searched, text="numbat", mode="keyword", group_by="author", limit=10)
+    take_out(searched, [hit.id for hit in first.hits[:5]])
+    for hit in first.hits[:5]:
+        numbats.remove(hit.id)
+    seen = [name for page in turn_all(searched, first, limit=50) for name in names(page)]
+    assert sorted(seen) == [f"numbat-{n:03}" for n in range(FLOOD)]
+
+
 def test_the_last_page_has_no_cursor_and_keeps_nothing(searched):
     with searched.database.session() as session:
         before = len(session.scalars(select(SearchPage.id)).all())

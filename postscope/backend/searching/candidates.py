@@ -15,7 +15,16 @@ from postscope.backend.duplicates.reading import groups_of
 from postscope.backend.media_words import Texts, texts_of
 from postscope.backend.runtime import Runtime
 from postscope.backend.searching.asked import Asked, Probe, Question
-from postscope.backend.searching.ranking import EXACT_WEIGHT, Evidence, RankedList, Ranking, best_of_groups, fuse
+from postscope.backend.searching.ranking import (
+    EXACT_WEIGHT,
+    Evidence,
+    Ranked,
+    RankedList,
+    Ranking,
+    behind,
+    best_of_groups,
+    fuse,
+)
 from postscope.backend.searching.words import (
     WordJudge,
     WordQuery,
@@ -45,7 +54,13 @@ Lists = dict[tuple[int, Literal["meaning", "words"]], RankedList]
 
 
 def rank_posts(
-    runtime: Runtime, session: Session, question: Question, depth: int, known: Lists | None = None
+    runtime: Runtime,
+    session: Session,
+    question: Question,
+    depth: int,
+    known: Lists | None = None,
+    *,
+    shown: tuple[Ranked, ...] = (),
 ) -> Ranking:
     """Rank the posts that lists of ``depth`` reach.
 
@@ -56,6 +71,7 @@ def rank_posts(
         depth: of each list.
         known: lists that were asked for before; those that reach as deep are not asked for again. It is brought up to
             date.
+        shown: hits of the pages before, which come first and count in their groups, whatever they are worth by now.
     """
     known = {} if known is None else known
     known |= _lists(runtime, session, question, question.positive, question.filter, depth, known)
@@ -68,13 +84,14 @@ def rank_posts(
         for ranked in _lists(runtime, session, question, question.negative, among, len(ids), {}).values():
             for id, evidence in ranked.posts.items():
                 against[id] = max(against.get(id, 0.0), *(found.score for found in evidence))
-    ranking = fuse(lists, question.min_score, against)
+    ranking = behind(shown, fuse(lists, question.min_score, against))
     if question.request.collapse == "duplicates":
         ranking = best_of_groups(ranking, _copies(session, [hit.id for hit in ranking.hits]), 1)
-    if question.request.group_by is None:
-        return ranking
-    groups = _groups(session, question, [hit.id for hit in ranking.hits])
-    return best_of_groups(ranking, groups, question.request.group_size)
+    if question.request.group_by is not None:
+        groups = _groups(session, question, [hit.id for hit in ranking.hits])
+        ranking = best_of_groups(ranking, groups, question.request.group_size)
+    # Of what was shown none drops out, though its post be gone: a cursor counts from the first hit on.
+    return behind(shown, ranking)
 
 
 def _lists(

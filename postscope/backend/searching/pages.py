@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,8 +103,8 @@ def turn(runtime: Runtime, cursor: Cursor, *, key_id: uuid.UUID) -> Kept:
     # Ranked without a lock on the page in hand; whoever turns it meanwhile is not kept waiting.
     shown = kept.ranking.hits[: cursor.offset]
     with runtime.database.session() as session:
-        ranking = rank_posts(runtime, session, kept.question, DEEP)
-    deeper = Kept(kept.question, behind(shown, ranking), deep=True)
+        ranking = rank_posts(runtime, session, kept.question, DEEP, shown=shown)
+    deeper = Kept(kept.question, ranking, deep=True)
     with runtime.database.session() as session:
         kept = _load(runtime, live, session, cursor, key_id, lock=True)
         if kept.deep:  # somebody turned the same page meanwhile: both must be given the same rest
@@ -122,12 +122,6 @@ def _load(
     if page.hits["collection"] != live.collection:
         raise _expired()
     return _from_json(runtime, live, page.hits)
-
-
-def behind(shown: tuple[Ranked, ...], ranking: Ranking) -> Ranking:
-    """``shown`` first, then what else was ranked."""
-    known = {hit.id for hit in shown}
-    return replace(ranking, hits=shown + tuple(hit for hit in ranking.hits if hit.id not in known))
 
 
 def _expired() -> Invalid:

@@ -128,6 +128,12 @@ def fuse(lists: Sequence[RankedList], min_score: float, negative: Mapping[UUID, 
     return Ranking(tuple(hits), all(ranked.complete for ranked in lists), max(below, default=None))
 
 
+def behind(shown: tuple[Ranked, ...], ranking: Ranking) -> Ranking:
+    """``shown`` first, then what else was ranked."""
+    known = {hit.id for hit in shown}
+    return replace(ranking, hits=shown + tuple(hit for hit in ranking.hits if hit.id not in known))
+
+
 def best_of_groups(ranking: Ranking, groups: Mapping[UUID, str | None], size: int) -> Ranking:
     """At most ``size`` hits of each group; a post without a group stands for itself, one that is gone drops out."""
     seen: dict[str, int] = defaultdict(int)
