@@ -18,11 +18,19 @@ from postscope.backend.database import Database
 from postscope.backend.logs import configure_logging
 from postscope.backend.runtime import Runtime
 from postscope.backend.settings import Settings, load_settings
+from tests.memory_folder import temporary_files_in_memory
 from tests.servers import RedisServer, TestDatabases, postgres_server
 
 # How fast a machine draws examples, or runs one, is no property of what is tested.
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before the first temporary folder is made."""
+    in_memory = temporary_files_in_memory()
+    in_memory.__enter__()
+    config.add_cleanup(lambda: in_memory.__exit__(None, None, None) and None)
 
 
 class SetClock:
