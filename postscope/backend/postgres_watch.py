@@ -33,7 +33,7 @@ def kept_up(postgres: EmbeddedPostgres, *, every_seconds: float = EVERY_SECONDS)
                 if not failed:  # it is tried again and again, and told once
                     log.error("postgres_stays_down", reason=error.detail)
                 failed = True
-            except Exception:
+            except Exception:  # nobody else would bring it back
                 log.exception("postgres_watch_failed")
 
     watch = threading.Thread(target=look, name="postgres-watch", daemon=True)

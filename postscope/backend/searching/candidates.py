@@ -49,7 +49,8 @@ DEEP = 1_000
 """Depth once somebody turns the page; hits further down are not reached."""
 
 
-Lists = dict[tuple[int, Literal["meaning", "words"]], RankedList]
+Way = Literal["meaning", "words"]
+Lists = dict[tuple[int, Way], RankedList]
 """The lists of what was asked for, by its number."""
 
 
@@ -110,8 +111,7 @@ def _lists(
 def _lists_by_meaning(
     runtime: Runtime, question: Question, asked: Sequence[Asked], filter: Filter | None, depth: int, known: Lists
 ) -> Lists:
-    done = {n for (n, by), ranked in known.items() if by == "meaning" and ranked.reaches(depth)}
-    left = [(n, item) for n, item in enumerate(asked) if n not in done]
+    left = _left(asked, known, "meaning", depth)
     dense = [(n, probe, part) for n, item in left for probe in item.probes for part in probe.parts]
     if not dense:
         return {}
@@ -136,8 +136,7 @@ def lists_by_words(
     known: Lists,
 ) -> Lists:
     """Lists of ``asked`` that need no vector, as far as they are not ``known``; see ``rank_posts``."""
-    done = {n for (n, by), ranked in known.items() if by == "words" and ranked.reaches(depth)}
-    left = [(n, item) for n, item in enumerate(asked) if n not in done]
+    left = _left(asked, known, "words", depth)
     words = [(n, query) for n, item in left if (query := _words(runtime, item)) is not None]
     if not words:
         return {}
@@ -157,6 +156,11 @@ def lists_by_words(
         judged = judge(runtime.keywords, query, rare | fresh)
         lists[n, "words"] = _by_words(judged, n, asked[n].weight, matches, texts, depth)
     return lists
+
+
+def _left(asked: Sequence[Asked], known: Lists, by: Way, depth: int) -> list[tuple[int, Asked]]:
+    """What has no list yet that reaches as deep, each with its number."""
+    return [(n, item) for n, item in enumerate(asked) if (n, by) not in known or not known[n, by].reaches(depth)]
 
 
 def _words(runtime: Runtime, asked: Asked) -> WordQuery | None:
